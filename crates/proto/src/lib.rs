@@ -1,0 +1,3 @@
+//! The etcd messages, spoken and stored.
+
+pub mod raftpb;
