@@ -1,1 +1,14 @@
-//! httpd
+//! HTTP: listeners, connections, and the plain endpoints beside gRPC.
+//!
+//! Knows no store: what an endpoint answers comes from `api`. Knows no gRPC: requests of that
+//! content type are handed to the service that the binary gives.
+//!
+//! Invariants: an accept error never ends a listener; a connection that sends nothing is closed
+//! after [`limits::FIRST_BYTE_TIMEOUT`].
+
+pub mod limits;
+pub mod listener;
+pub mod serve;
+
+pub use listener::{Address, Listener, Stream};
+pub use serve::{Limits, serve};
