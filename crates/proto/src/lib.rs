@@ -11,6 +11,12 @@
 //! elsewhere never cause a panic, and never an allocation beyond their own size times a constant.
 
 pub mod raftpb;
+pub mod snappb;
+pub mod walpb;
+
+mod wire;
+
+pub use wire::DecodeError;
 
 /// Defines a module with the messages that `build.rs` generated for a package.
 macro_rules! package {

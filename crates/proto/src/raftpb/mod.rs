@@ -3,6 +3,9 @@
 //! Plain structures with a codec of their own, since Go's encoders before 3.7 write zero fields
 //! explicitly and stored bytes have to be equal to theirs.
 
+mod codec;
+mod name;
+
 use bytes::Bytes;
 
 /// What an entry carries.
