@@ -1,0 +1,168 @@
+//! A committed state of the file: what a ticket resolves to.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use types::RecordKey;
+
+use crate::pages::{self, Cursor};
+use crate::schema::{self, Bucket, Malformed};
+use crate::{Error, Generation, Position, Result};
+
+/// A committed state: its rows are exactly those of the entries up to [`position`](Self::position).
+///
+/// Stays readable whatever is committed or defragmented later, and keeps the pages (after a
+/// defragmentation the whole old file) that it needs: hold it no longer than its use takes. Cheap
+/// to clone, for any thread; reading may do I/O.
+#[derive(Clone)]
+pub struct Committed {
+    view: pages::View,
+    about: Arc<About>,
+}
+
+/// What is known beside the pages.
+struct About {
+    path: Arc<Path>,
+    position: Position,
+    generation: Generation,
+}
+
+impl Committed {
+    pub(crate) fn new(
+        view: pages::View,
+        path: Arc<Path>,
+        position: Position,
+        generation: Generation,
+    ) -> Self {
+        Self { view, about: Arc::new(About { path, position, generation }) }
+    }
+
+    /// The state of a file as it is found: the position is read from its rows.
+    pub(crate) fn found(
+        view: pages::View,
+        path: Arc<Path>,
+        generation: Generation,
+    ) -> Result<Self> {
+        let unread = Self::new(view, path, Position::default(), generation);
+        let position = unread.read_position()?;
+        let About { path, generation, .. } = &*unread.about;
+        Ok(Self::new(unread.view.clone(), Arc::clone(path), position, *generation))
+    }
+
+    /// The state after this one in the same file.
+    pub(crate) fn followed_by(&self, view: pages::View, position: Position) -> Self {
+        Self::new(view, Arc::clone(&self.about.path), position, self.about.generation)
+    }
+
+    /// The last log entry whose effects are in this state.
+    #[must_use]
+    pub fn position(&self) -> &Position {
+        &self.about.position
+    }
+
+    /// Which file it is of.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.about.generation
+    }
+
+    /// Bytes up to the high-water mark: what a snapshot of this state has, exactly.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.view.size_bytes()
+    }
+
+    /// [`size`](Self::size) without the free pages.
+    #[must_use]
+    pub fn size_in_use(&self) -> u64 {
+        self.view.size_in_use()
+    }
+
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn get(&self, bucket: Bucket, key: &[u8]) -> Result<Option<Bytes>> {
+        self.view.get(bucket.as_bytes(), key)
+    }
+
+    /// All rows of a bucket in the order of their keys. Not for [`Bucket::Key`], which is read by
+    /// [`scan_records`](Self::scan_records).
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn rows(&self, bucket: Bucket) -> Result<Vec<(Bytes, Bytes)>> {
+        let mut rows = Vec::new();
+        self.scan(bucket.as_bytes(), |key, value| {
+            rows.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Shows every record to `visit`, in the order of revisions, in one sequential pass that leaves
+    /// the page cache alone: for the start. Stops at the first error.
+    ///
+    /// # Errors
+    /// When the file cannot be read, a key is no record's, or `visit` fails.
+    pub fn scan_records(
+        &self,
+        mut visit: impl FnMut(RecordKey, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.scan(Bucket::Key.as_bytes(), |key, value| visit(self.record_key(key)?, value))
+    }
+
+    /// Reads a key of the bucket `key`.
+    pub(crate) fn record_key(&self, key: &[u8]) -> Result<RecordKey> {
+        RecordKey::parse(key).ok_or_else(|| {
+            self.corrupted(Malformed::new(Bucket::Key, key, "a revision as key", b""))
+        })
+    }
+
+    /// The error for a row of this file that cannot be read.
+    #[must_use]
+    pub fn corrupted(&self, row: Malformed) -> Error {
+        Error::Corrupted { file: self.about.path.to_path_buf(), row }
+    }
+
+    /// The newest record's key.
+    pub(crate) fn last_record(&self) -> Result<Option<RecordKey>> {
+        let Some(mut cursor) = self.record_cursor()? else { return Ok(None) };
+        cursor.last()?.map(|(key, _)| self.record_key(&key)).transpose()
+    }
+
+    /// A cursor over the bucket `key`.
+    pub(crate) fn record_cursor(&self) -> Result<Option<Cursor>> {
+        self.view.cursor(Bucket::Key.as_bytes())
+    }
+
+    fn scan(&self, bucket: &[u8], visit: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+        self.view.scan(bucket, visit)
+    }
+
+    pub(crate) const fn pages(&self) -> &pages::View {
+        &self.view
+    }
+
+    pub(crate) fn path(&self) -> &Arc<Path> {
+        &self.about.path
+    }
+
+    fn read_position(&self) -> Result<Position> {
+        let row = |key| self.get(Bucket::Meta, key);
+        let mut position = Position::default();
+        if let Some(value) = row(schema::consistent_index::KEY)? {
+            position.index =
+                schema::consistent_index::decode(&value).map_err(|error| self.corrupted(error))?;
+        }
+        if let Some(value) = row(schema::term::KEY)? {
+            position.term = schema::term::decode(&value).map_err(|error| self.corrupted(error))?;
+        }
+        if let Some(value) = row(schema::conf_state::KEY)? {
+            position.conf_state =
+                schema::conf_state::decode(&value).map_err(|error| self.corrupted(error))?;
+        }
+        Ok(position)
+    }
+}

@@ -1,0 +1,75 @@
+//! Opening the file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use env::Disk;
+
+use crate::committed::Committed;
+use crate::{Backend, Committer, Generation, Result, pages};
+
+/// How many operations a batch has before it is committed early (`--backend-batch-limit`).
+pub const BATCH_OPERATIONS: usize = 10_000;
+/// How many bytes the active buffer holds at most before apply has to wait for its freeze. Up to as
+/// many again are frozen.
+pub const BUFFER_BYTES_MAX: usize = 4 << 20;
+/// How many bytes of pages are kept in memory.
+pub const CACHE_BYTES: usize = 32 << 20;
+
+/// How to open the file.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The file: `<data-dir>/member/snap/db`. Its directory exists.
+    pub path: PathBuf,
+    /// Bounds the page cache.
+    pub cache_bytes: usize,
+    /// Operations after which a commit is due; twice as many stop apply.
+    pub batch_operations: usize,
+    /// Bytes in the active buffer at which apply stops; half as many make a commit due.
+    pub buffer_bytes_max: usize,
+    /// Whether commits wait until the disk has them.
+    pub sync: Sync,
+    /// Which file this is at its path: [`Generation::next`] of the one that it replaces, when a
+    /// snapshot was installed over that.
+    pub generation: Generation,
+}
+
+/// Whether commits wait until the disk has them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sync {
+    /// They do.
+    #[default]
+    Required,
+    /// They don't (`--unsafe-no-fsync`): a crash of the machine may destroy the file.
+    Off,
+}
+
+impl Options {
+    /// The defaults for a path.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            cache_bytes: CACHE_BYTES,
+            batch_operations: BATCH_OPERATIONS,
+            buffer_bytes_max: BUFFER_BYTES_MAX,
+            sync: Sync::Required,
+            generation: Generation::default(),
+        }
+    }
+}
+
+/// Opens the file, making it with its ten buckets when there is none, and removes what a
+/// defragmentation that was cut off has left beside it. The [`Backend`] goes to the apply thread,
+/// the [`Committer`] to the commit thread.
+///
+/// # Errors
+/// [`Error::Locked`](crate::Error::Locked) while another process has the file: the caller waits and
+/// tries again. Else as the disk says, or when the file is damaged.
+pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<(Backend, Committer)> {
+    let (writer, view) = pages::open(&options.path)?;
+    drop(disk);
+    let state = Committed::found(view, options.path.clone().into(), options.generation)?;
+    let backend = Backend::new(&options, state.clone())?;
+    Ok((backend, Committer::new(writer, state)))
+}
