@@ -10,12 +10,20 @@
 //! Invariants: what is encoded for storage is byte-equal to what Go etcd writes; bytes from
 //! elsewhere never cause a panic, and never an allocation beyond their own size times a constant.
 
+pub mod access;
+pub mod error;
 pub mod raftpb;
 pub mod snappb;
+pub mod twin;
+pub mod version;
 pub mod walpb;
 
+mod nesting;
+#[cfg(test)]
+mod testing;
 mod wire;
 
+pub use nesting::{NESTING_MAX, decode};
 pub use wire::DecodeError;
 
 /// Defines a module with the messages that `build.rs` generated for a package.

@@ -1,0 +1,106 @@
+use super::*;
+use crate::access;
+use crate::etcdserverpb::request_op::Request;
+use crate::etcdserverpb::{
+    InternalRaftRequest, PutRequest, RequestOp, TxnRequest, WatchRequest, WatchResponse,
+};
+use crate::mvccpb::KeyValue;
+
+/// A put inside of so many transactions, encoded from the inside out.
+fn put_in_txns(txns: usize) -> Vec<u8> {
+    let put = PutRequest { key: Bytes::from_static(b"k"), ..Default::default() };
+    let mut bytes = RequestOp { request: Some(Request::RequestPut(put)) }.encode_to_vec();
+    for txn in 1..=txns {
+        bytes = delimited(0x12, &bytes);
+        if txn < txns {
+            bytes = delimited(0x22, &bytes);
+        }
+    }
+    bytes
+}
+
+fn delimited(key: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![key];
+    prost::encoding::encode_varint(content.len() as u64, &mut bytes);
+    bytes.extend_from_slice(content);
+    bytes
+}
+
+fn on_small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    std::thread::Builder::new().stack_size(1 << 20).spawn(work).unwrap().join().unwrap()
+}
+
+/// Does everything that walks a value by recursion, and the visitor, which does not.
+fn exercise(txn: &TxnRequest) -> usize {
+    let copy = txn.clone();
+    assert!(copy == *txn);
+    assert!(format!("{txn:?}").len() > 100);
+    let request = InternalRaftRequest { txn: Some(copy), ..Default::default() };
+    let entry = request.encode_to_vec();
+    let again: InternalRaftRequest = decode(entry).unwrap();
+    assert!(again.txn.as_ref() == Some(txn));
+    access::accesses(txn).count()
+}
+
+#[test]
+fn what_go_accepts_fits_into_a_small_stack() {
+    // 127 inside the outermost one; Go refuses the 128th for too many operations.
+    on_small_stack(|| {
+        let txn: TxnRequest = decode(put_in_txns(128)).unwrap();
+        assert_eq!(exercise(&txn), 1);
+    });
+}
+
+#[test]
+fn the_deepest_that_passes_fits_into_a_small_stack() {
+    on_small_stack(|| {
+        let deepest = (1..).take_while(|txns| decode::<TxnRequest>(put_in_txns(*txns)).is_ok());
+        let txns = deepest.last().unwrap();
+        assert!(txns > 128, "{txns}");
+        let txn: TxnRequest = decode(put_in_txns(txns - 1)).unwrap();
+        assert_eq!(exercise(&txn), 1);
+        let refused = decode::<TxnRequest>(put_in_txns(txns + 1));
+        assert_eq!(refused, Err(DecodeError::TooDeep { limit: NESTING_MAX }));
+    });
+}
+
+#[test]
+fn a_request_full_of_nesting_is_refused() {
+    // Go's own decoder stops at 5000 transactions.
+    let bytes = put_in_txns(4000);
+    on_small_stack(|| {
+        let refused = decode::<TxnRequest>(bytes);
+        assert_eq!(refused, Err(DecodeError::TooDeep { limit: NESTING_MAX }));
+    });
+}
+
+#[test]
+fn groups_count_as_levels_wherever_they_stand() {
+    on_small_stack(|| {
+        let groups = vec![0x0b; 1 << 20];
+        assert!(matches!(decode::<KeyValue>(groups.clone()), Err(DecodeError::TooDeep { .. })));
+        let inside = delimited(0x0a, &groups);
+        assert!(matches!(decode::<WatchRequest>(inside), Err(DecodeError::TooDeep { .. })));
+        // Field 1 of a KeyValue is bytes: whatever they look like, they are no groups.
+        let key: KeyValue = decode(delimited(0x0a, &groups)).unwrap();
+        assert_eq!(key.key, groups);
+    });
+}
+
+#[test]
+fn an_unknown_group_is_passed_over() {
+    // Group 9 with a number and a group 10 in it, then field 4 (version) = 7.
+    let bytes = vec![0x4b, 0x08, 0x01, 0x53, 0x54, 0x4c, 0x20, 0x07];
+    assert_eq!(decode::<KeyValue>(bytes).unwrap().version, 7);
+    for damaged in [vec![0x4b, 0x08, 0x01], vec![0x4c], vec![0x4b, 0x4c, 0x4c]] {
+        assert!(matches!(decode::<KeyValue>(damaged), Err(DecodeError::Malformed { .. })));
+    }
+}
+
+#[test]
+fn a_sub_message_ends_with_what_holds_it() {
+    // Field 1 (header) of 2 bytes whose own field claims 5.
+    let bytes = vec![0x0a, 0x02, 0x0a, 0x05, 0x00, 0x00, 0x00, 0x00, 0x00];
+    let error = decode::<WatchResponse>(bytes).unwrap_err();
+    assert!(matches!(error, DecodeError::Malformed { offset: 4, .. }), "{error:?}");
+}
