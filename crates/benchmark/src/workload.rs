@@ -1,0 +1,59 @@
+//! The requests themselves.
+
+use anyhow::Result;
+use bytes::Bytes;
+use client::Channel;
+use client::grpc::etcdserverpb::kv_client::KvClient;
+use proto::etcdserverpb::{PutRequest, RangeRequest};
+
+use crate::Workload;
+
+/// Sends the requests of one client.
+pub struct Sender {
+    workload: Workload,
+    kv: KvClient<Channel>,
+    value: Bytes,
+}
+
+impl Sender {
+    /// A client of this workload on a connection.
+    pub fn new(workload: Workload, channel: Channel) -> Self {
+        let value = match workload {
+            Workload::Put { val_size, .. } => Bytes::from(vec![b'v'; val_size]),
+            Workload::Range { .. } => Bytes::new(),
+        };
+        let kv = KvClient::new(channel).max_decoding_message_size(usize::MAX);
+        Self { workload, kv, value }
+    }
+
+    /// Sends request number `number` and waits for its answer.
+    pub async fn send(&mut self, number: u64) -> Result<()> {
+        match &self.workload {
+            Workload::Put { key_size, key_space_size, .. } => {
+                let request = PutRequest {
+                    key: key(number % key_space_size.max(&1), *key_size),
+                    value: self.value.clone(),
+                    ..PutRequest::default()
+                };
+                self.kv.put(request).await?;
+            }
+            Workload::Range { key, range_end, limit, rev, consistency } => {
+                let request = RangeRequest {
+                    key: Bytes::copy_from_slice(key.as_bytes()),
+                    range_end: range_end.clone().unwrap_or_default().into(),
+                    limit: *limit,
+                    revision: *rev,
+                    serializable: consistency == "s",
+                    ..RangeRequest::default()
+                };
+                self.kv.range(request).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Key number `number`: decimal, filled with zeros in front.
+fn key(number: u64, size: usize) -> Bytes {
+    Bytes::from(format!("{number:0size$}"))
+}
