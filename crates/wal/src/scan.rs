@@ -1,0 +1,250 @@
+//! Reading a log from a snapshot on: what the records mean together (spec/wal.md 3.6).
+//!
+//! Knows nothing of writing. Invariants: all metadata records are equal; entries have no gap; an
+//! entry record replaces earlier ones of its index and behind; the last hard state wins.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use env::{Disk, OpenMode};
+use proto::raftpb::{Entry, HardState};
+use proto::walpb;
+use types::{Index, Term};
+
+use crate::entries::{Entries, EntryId};
+use crate::error::{Context, Error, Result};
+use crate::name::{self, SegmentName};
+use crate::positions::{Mark, Positions};
+use crate::record::{End, Kind, Record, Records, Source};
+
+/// What a log holds behind a snapshot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contents {
+    /// What [`Wal::create`](crate::Wal::create) was given.
+    pub metadata: Bytes,
+    /// The newest one; empty if there is none.
+    pub hard_state: HardState,
+    /// What is right before the first of `entries`: the snapshot, or, where the limit on memory has
+    /// left out older entries, the last of those.
+    pub before: EntryId,
+    /// Consecutive entries up to the end of the log. Those above `hard_state.commit` may be replaced
+    /// later, but have to be kept.
+    pub entries: Vec<Entry>,
+}
+
+/// What a scan has found so far.
+pub(crate) struct Scan {
+    at: EntryId,
+    metadata: Option<Bytes>,
+    hard_state: HardState,
+    snapshot_found: bool,
+    entries: Entries,
+    pub(crate) positions: Positions,
+    /// The index of the last entry record, or of a snapshot record behind it if that is higher.
+    pub(crate) last_index: Index,
+}
+
+impl Scan {
+    /// Before the first record.
+    pub(crate) fn new(at: &walpb::Snapshot, entries_bytes_max: u64) -> Self {
+        let at = EntryId { index: Index(at.index), term: Term(at.term) };
+        Self {
+            at,
+            metadata: None,
+            hard_state: HardState::default(),
+            snapshot_found: false,
+            entries: Entries::new(at, entries_bytes_max),
+            positions: Positions::default(),
+            last_index: Index(0),
+        }
+    }
+
+    /// Reads to the end.
+    pub(crate) fn run(&mut self, records: &mut Records) -> Result<()> {
+        while let Some(record) = records.next()? {
+            self.step(records, record)?;
+        }
+        Ok(())
+    }
+
+    /// The newest hard state.
+    pub(crate) const fn hard_state(&self) -> HardState {
+        self.hard_state
+    }
+
+    /// What was found. The log must hold the record of the snapshot that the scan started from.
+    pub(crate) fn finish(self, dir: &Path) -> Result<(Contents, Positions, Index)> {
+        if !self.snapshot_found {
+            return Err(Error::SnapshotNotFound);
+        }
+        let metadata = self
+            .metadata
+            .ok_or_else(|| Error::corrupted(dir, 0, "a metadata record", "a log without one"))?;
+        let (before, entries) = self.entries.finish();
+        let contents = Contents { metadata, hard_state: self.hard_state, before, entries };
+        Ok((contents, self.positions, self.last_index))
+    }
+
+    fn step(&mut self, records: &Records, record: Record) -> Result<()> {
+        match record.kind {
+            Kind::Crc => {}
+            Kind::Metadata => self.on_metadata(records, record)?,
+            Kind::Entry => self.on_entry(records, &record)?,
+            Kind::State => {
+                let decoded = HardState::decode(record.data);
+                self.hard_state = decoded.map_err(|error| undecoded(records, "state", &error))?;
+            }
+            Kind::Snapshot => {
+                let decoded = walpb::Snapshot::decode(record.data);
+                self.on_snapshot(
+                    &decoded.map_err(|error| undecoded(records, "snapshot", &error))?,
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn on_metadata(&mut self, records: &Records, record: Record) -> Result<()> {
+        match &self.metadata {
+            Some(metadata) if *metadata != record.data => {
+                Err(records
+                    .corrupted_record("the metadata of the segments before", "other metadata"))
+            }
+            _ => {
+                self.metadata = Some(record.data);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_entry(&mut self, records: &Records, record: &Record) -> Result<()> {
+        let entry = Entry::decode(record.data.clone())
+            .map_err(|error| undecoded(records, "entry", &error))?;
+        let index = Index(entry.index);
+        self.entries.push(entry).map_err(|next| {
+            let expected = format!("an entry of index {next} at most");
+            records.corrupted_record(&expected, &format!("index {index}"))
+        })?;
+        self.last_index = index;
+        if index > self.at.index {
+            let (position, crc_before) = (record.position, record.crc_before);
+            self.positions.push(Mark { index, position, crc_before });
+        }
+        Ok(())
+    }
+
+    fn on_snapshot(&mut self, snapshot: &walpb::Snapshot) -> Result<()> {
+        if snapshot.index == self.at.index.0 {
+            if snapshot.term != self.at.term.0 {
+                return Err(Error::SnapshotMismatch);
+            }
+            self.snapshot_found = true;
+        }
+        self.last_index = self.last_index.max(Index(snapshot.index));
+        Ok(())
+    }
+}
+
+/// A record whose CRC is right, but whose data is not what its type says.
+pub(crate) fn undecoded(records: &Records, what: &str, error: &proto::DecodeError) -> Error {
+    records.corrupted_record(what, &error.to_string())
+}
+
+/// Opens segments to read them, without locks.
+pub(crate) fn open_sources(
+    disk: &dyn Disk,
+    dir: &Path,
+    names: &[SegmentName],
+) -> Result<Vec<Source>> {
+    names
+        .iter()
+        .map(|name| {
+            let path: PathBuf = dir.join(name.to_string());
+            let file = disk.open(&path, OpenMode::Read).context("open", &path)?;
+            let len = file.len().context("read the size of", &path)?;
+            Ok(Source { path, sequence: name.sequence, file, len })
+        })
+        .collect()
+}
+
+/// Reads a log without taking its locks or changing anything. A torn end is where it ends.
+///
+/// # Errors
+/// As [`Wal::open`](crate::Wal::open), except [`Error::Torn`] and [`Error::Locked`].
+pub fn read_only(disk: &dyn Disk, dir: &Path, at: &walpb::Snapshot) -> Result<Contents> {
+    let scan = scan_read_only(disk, dir, at, u64::MAX)?;
+    Ok(scan.finish(dir)?.0)
+}
+
+/// Reads through a log and checks it: framing, CRC chain, metadata, entry order, and that the
+/// snapshot's record is there. Returns the newest hard state. A torn end is where it ends.
+///
+/// # Errors
+/// As [`read_only`].
+pub fn verify(disk: &dyn Disk, dir: &Path, at: &walpb::Snapshot) -> Result<HardState> {
+    let scan = scan_read_only(disk, dir, at, 0)?;
+    let hard_state = scan.hard_state();
+    scan.finish(dir)?;
+    Ok(hard_state)
+}
+
+fn scan_read_only(
+    disk: &dyn Disk,
+    dir: &Path,
+    at: &walpb::Snapshot,
+    entries_bytes_max: u64,
+) -> Result<Scan> {
+    let names = name::select(disk, dir, Index(at.index))?;
+    let mut records = Records::new(open_sources(disk, dir, &names)?, End::MayBeTorn);
+    let mut scan = Scan::new(at, entries_bytes_max);
+    match scan.run(&mut records) {
+        Ok(()) | Err(Error::Torn { .. }) => Ok(scan),
+        Err(error) => Err(error),
+    }
+}
+
+/// The snapshot records of all segments that are not newer than the newest hard state's commit, in
+/// file order. A snapshot beyond was announced, but what it stands on may never have been stored.
+///
+/// # Errors
+/// [`Error::NotFound`] without segments; [`Error::Corrupted`], [`Error::Io`].
+pub fn valid_snapshot_entries(disk: &dyn Disk, dir: &Path) -> Result<Vec<walpb::Snapshot>> {
+    let mut records = records(disk, dir)?;
+    let mut snapshots = Vec::new();
+    let mut commit = 0;
+    loop {
+        let record = match records.next() {
+            Ok(Some(record)) => record,
+            Ok(None) | Err(Error::Torn { .. }) => break,
+            Err(error) => return Err(error),
+        };
+        match record.kind {
+            Kind::Snapshot => snapshots.push(
+                walpb::Snapshot::decode(record.data)
+                    .map_err(|error| undecoded(&records, "snapshot", &error))?,
+            ),
+            Kind::State => {
+                commit = HardState::decode(record.data)
+                    .map_err(|error| undecoded(&records, "state", &error))?
+                    .commit;
+            }
+            Kind::Metadata | Kind::Entry | Kind::Crc => {}
+        }
+    }
+    snapshots.retain(|snapshot| snapshot.index <= commit);
+    Ok(snapshots)
+}
+
+/// All records of all segments, for tools.
+///
+/// # Errors
+/// [`Error::NotFound`] without segments, [`Error::Corrupted`] if one is missing in between,
+/// [`Error::Io`].
+pub fn records(disk: &dyn Disk, dir: &Path) -> Result<Records> {
+    let names = name::list(disk, dir)?;
+    if names.is_empty() {
+        return Err(Error::NotFound { index: Index(0) });
+    }
+    name::check_sequence(dir, &names)?;
+    Ok(Records::new(open_sources(disk, dir, &names)?, End::MayBeTorn))
+}
