@@ -1,1 +1,41 @@
-//! rpc
+//! gRPC in front of the API: one small adapter per service.
+//!
+//! Knows no store and no HTTP routes: it turns tonic's requests into calls of [`api::Service`] and
+//! the answers, errors and streams back. That tonic carries gRPC stays inside this crate.
+//!
+//! Invariant: an adapter decides nothing; what a request may and does is `api`'s.
+
+mod adapter;
+mod auth;
+mod cluster;
+mod codec;
+mod election;
+mod health;
+mod kv;
+mod lease;
+mod lock;
+mod maintenance;
+mod metadata;
+mod routes;
+mod status;
+mod stream;
+mod watch;
+
+pub use routes::{Grpc, GrpcBody, Limits, is_grpc};
+
+/// The generated services.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+mod grpc {
+    pub mod etcdserverpb {
+        tonic::include_proto!("etcdserverpb");
+    }
+    pub mod v3lockpb {
+        tonic::include_proto!("v3lockpb");
+    }
+    pub mod v3electionpb {
+        tonic::include_proto!("v3electionpb");
+    }
+    pub mod health {
+        tonic::include_proto!("grpc.health.v1");
+    }
+}

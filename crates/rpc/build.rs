@@ -1,0 +1,46 @@
+//! Generates the server side of etcd's gRPC services over the messages of crate `proto`.
+
+use std::error::Error;
+
+/// The files that declare services.
+const SERVICES: [&str; 9] = [
+    "etcdserverpb/auth.proto",
+    "etcdserverpb/cluster.proto",
+    "etcdserverpb/kv.proto",
+    "etcdserverpb/lease.proto",
+    "etcdserverpb/maintenance.proto",
+    "etcdserverpb/watch.proto",
+    "v3lockpb/v3lock.proto",
+    "v3electionpb/v3election.proto",
+    "grpc/health/v1/health.proto",
+];
+
+/// Replies whose parts are stored bytes: sent as they are, by a message of the same encoding.
+const TWINS: [&str; 6] = [
+    "RangeResponse",
+    "RangeStreamResponse",
+    "PutResponse",
+    "DeleteRangeResponse",
+    "TxnResponse",
+    "WatchResponse",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=../proto/proto");
+    let descriptors = protox::compile(SERVICES, ["../proto/proto"])?;
+    let mut builder = tonic_prost_build::configure()
+        .build_server(true)
+        .build_client(false)
+        .codec_path("crate::codec::GuardedCodec");
+    for twin in TWINS {
+        builder =
+            builder.extern_path(format!(".etcdserverpb.{twin}"), format!("::proto::twin::{twin}"));
+    }
+    for package in ["authpb", "etcdserverpb", "mvccpb", "v3electionpb", "v3lockpb"] {
+        builder = builder.extern_path(format!(".{package}"), format!("::proto::{package}"));
+    }
+    builder
+        .extern_path(".grpc.health.v1", "::proto::grpc::health::v1")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

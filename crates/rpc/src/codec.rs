@@ -1,0 +1,64 @@
+//! How messages become bytes and back: by prost, behind the guard against deep nesting.
+
+use std::marker::PhantomData;
+
+use bytes::Buf;
+use prost::{Message, Name};
+use tonic::Status;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+/// The codec of every service: encodes `T`, decodes `U`.
+pub(crate) struct GuardedCodec<T, U>(PhantomData<(T, U)>);
+
+impl<T, U> Default for GuardedCodec<T, U> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T, U> Codec for GuardedCodec<T, U>
+where
+    T: Message + Send + 'static,
+    U: Message + Name + Default + Send + 'static,
+{
+    type Encode = T;
+    type Decode = U;
+    type Encoder = ProstEncoder<T>;
+    type Decoder = GuardedDecoder<U>;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstEncoder(PhantomData)
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        GuardedDecoder(PhantomData)
+    }
+}
+
+pub(crate) struct ProstEncoder<T>(PhantomData<T>);
+
+impl<T: Message> Encoder for ProstEncoder<T> {
+    type Item = T;
+    type Error = Status;
+
+    fn encode(&mut self, item: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        item.encode(buffer).expect("the buffer grows");
+        Ok(())
+    }
+}
+
+pub(crate) struct GuardedDecoder<U>(PhantomData<U>);
+
+impl<U: Message + Name + Default> Decoder for GuardedDecoder<U> {
+    type Item = U;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
+        let bytes = buffer.copy_to_bytes(buffer.remaining());
+        let message = proto::decode(bytes).map_err(|error| {
+            // grpc-go's words for a message that does not parse.
+            Status::internal(format!("grpc: error unmarshalling request: {error}"))
+        })?;
+        Ok(Some(message))
+    }
+}

@@ -1,0 +1,71 @@
+//! `grpc.health.v1.Health`: whether the member serves, for the whole server and for each service.
+
+use std::collections::BTreeMap;
+
+use api::Service;
+use proto::grpc::health::v1 as pb;
+use proto::grpc::health::v1::health_check_response::ServingStatus;
+use tonic::{Request, Response, Status};
+
+use crate::adapter::Adapter;
+use crate::grpc::health::health_server::Health;
+use crate::stream::ReplyStream;
+
+/// The names that are known: the server as a whole. Go's etcd registers this one alone.
+const WHOLE_SERVER: &str = "";
+
+#[tonic::async_trait]
+impl<S: Service> Health for Adapter<S> {
+    type WatchStream = ReplyStream<pb::HealthCheckResponse>;
+
+    async fn check(
+        &self,
+        request: Request<pb::HealthCheckRequest>,
+    ) -> Result<Response<pb::HealthCheckResponse>, Status> {
+        if request.get_ref().service != WHOLE_SERVER {
+            return Err(Status::not_found("unknown service"));
+        }
+        Ok(Response::new(self.serving().await))
+    }
+
+    async fn list(
+        &self,
+        _: Request<pb::HealthListRequest>,
+    ) -> Result<Response<pb::HealthListResponse>, Status> {
+        let statuses = BTreeMap::from([(WHOLE_SERVER.to_owned(), self.serving().await)]);
+        Ok(Response::new(pb::HealthListResponse { statuses }))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<pb::HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let caller = crate::metadata::caller(request.metadata());
+        let known = request.get_ref().service == WHOLE_SERVER;
+        let (sender, replies) = api::replies();
+        let first = if known {
+            self.serving().await
+        } else {
+            pb::HealthCheckResponse { status: ServingStatus::ServiceUnknown.into() }
+        };
+        // The only change is the end of the server, which cuts the stream; until then the sender
+        // keeps it open.
+        tokio::spawn(async move {
+            if sender.send(Ok(first)).await.is_ok() {
+                sender.closed().await;
+            }
+        });
+        Ok(Response::new(ReplyStream::new(replies, &self.0, caller)))
+    }
+}
+
+impl<S: Service> Adapter<S> {
+    async fn serving(&self) -> pb::HealthCheckResponse {
+        let status = if self.0.health().await.defragmenting {
+            ServingStatus::NotServing
+        } else {
+            ServingStatus::Serving
+        };
+        pb::HealthCheckResponse { status: status.into() }
+    }
+}

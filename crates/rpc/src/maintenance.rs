@@ -1,0 +1,36 @@
+//! `etcdserverpb.Maintenance`.
+
+use api::Service;
+use proto::etcdserverpb as pb;
+use tonic::{Request, Response, Status};
+
+use crate::adapter::{Adapter, unary};
+use crate::grpc::etcdserverpb::maintenance_server::Maintenance;
+use crate::metadata;
+use crate::status::status;
+use crate::stream::ReplyStream;
+
+#[tonic::async_trait]
+impl<S: Service> Maintenance for Adapter<S> {
+    type SnapshotStream = ReplyStream<pb::SnapshotResponse>;
+
+    unary! {
+        alarm(pb::AlarmRequest) -> pb::AlarmResponse;
+        status(pb::StatusRequest) -> pb::StatusResponse;
+        defragment(pb::DefragmentRequest) -> pb::DefragmentResponse;
+        hash(pb::HashRequest) -> pb::HashResponse;
+        hash_kv(pb::HashKvRequest) -> pb::HashKvResponse;
+        move_leader(pb::MoveLeaderRequest) -> pb::MoveLeaderResponse;
+        downgrade(pb::DowngradeRequest) -> pb::DowngradeResponse;
+    }
+
+    async fn snapshot(
+        &self,
+        request: Request<pb::SnapshotRequest>,
+    ) -> Result<Response<Self::SnapshotStream>, Status> {
+        let caller = metadata::caller(request.metadata());
+        self.0.admit_stream(&caller).map_err(status)?;
+        let replies = self.0.snapshot(&caller, request.into_inner()).await.map_err(status)?;
+        Ok(Response::new(ReplyStream::new(replies, &self.0, caller)))
+    }
+}

@@ -1,0 +1,49 @@
+//! Streams of replies, cut when their caller wants a leader and there is none for too long.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use api::{Caller, Error, Replies, Service};
+use tokio_stream::Stream;
+use tonic::Status;
+
+use crate::status::status;
+
+type Cut = Pin<Box<dyn Future<Output = Error> + Send>>;
+
+/// What tonic takes a stream's answers from.
+pub(crate) struct ReplyStream<T> {
+    replies: Replies<T>,
+    cut: Option<Cut>,
+}
+
+impl<T> ReplyStream<T> {
+    /// The answers as they come.
+    pub(crate) fn new<S: Service>(replies: Replies<T>, service: &Arc<S>, caller: Caller) -> Self {
+        Self { replies, cut: Some(cut(service, caller)) }
+    }
+}
+
+/// The error that ends a stream of this caller, when it is time.
+pub(crate) fn cut<S: Service>(service: &Arc<S>, caller: Caller) -> Cut {
+    let service = Arc::clone(service);
+    Box::pin(async move { service.cut(&caller).await })
+}
+
+impl<T> Stream for ReplyStream<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // Answers that are there go out before a cut.
+        if let Poll::Ready(next) = self.replies.poll_next(context) {
+            return Poll::Ready(next.map(|reply| reply.map_err(status)));
+        }
+        let Some(cut) = &mut self.cut else { return Poll::Ready(None) };
+        cut.as_mut().poll(context).map(|error| {
+            self.cut = None;
+            Some(Err(status(error)))
+        })
+    }
+}

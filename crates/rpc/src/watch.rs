@@ -1,0 +1,40 @@
+//! `etcdserverpb.Watch`.
+
+use api::{Requests, Service};
+use proto::etcdserverpb as pb;
+use proto::twin;
+use tokio_stream::StreamExt;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::adapter::Adapter;
+use crate::grpc::etcdserverpb::watch_server::Watch;
+use crate::metadata;
+use crate::status::status;
+use crate::stream::ReplyStream;
+
+#[tonic::async_trait]
+impl<S: Service> Watch for Adapter<S> {
+    type WatchStream = ReplyStream<twin::WatchResponse>;
+
+    async fn watch(
+        &self,
+        request: Request<Streaming<pb::WatchRequest>>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let caller = metadata::caller(request.metadata());
+        self.0.admit_stream(&caller).map_err(status)?;
+        let (requests, replies) = self.0.watch(&caller).await.map_err(status)?;
+        tokio::spawn(forward(request.into_inner(), requests));
+        Ok(Response::new(ReplyStream::new(replies, &self.0, caller)))
+    }
+}
+
+/// Hands the caller's messages on until either side ends. That the caller has no more to say ends
+/// nothing: its watches go on.
+async fn forward(mut stream: Streaming<pb::WatchRequest>, requests: Requests<pb::WatchRequest>) {
+    while let Some(Ok(request)) = stream.next().await {
+        if !requests.send(request).await {
+            return;
+        }
+    }
+    requests.closed().await;
+}
