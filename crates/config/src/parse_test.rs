@@ -1,0 +1,388 @@
+//! Command lines and variables, and what etcd makes of them.
+
+use super::*;
+use crate::{AutoCompaction, ClusterState, LogOutput, MaxClusterVersion, Quota};
+use std::path::Path;
+use std::time::Duration;
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
+    let arguments: Vec<String> =
+        ["etcd"].iter().chain(arguments).map(|text| (*text).to_owned()).collect();
+    let variables = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    parse(&arguments, &Surroundings { variables, default_host: None })
+}
+
+fn started(arguments: &[&str], variables: &[(&str, &str)]) -> (Config, Vec<Notice>) {
+    match run(arguments, variables) {
+        Outcome::Start { config, notices } => (*config, notices),
+        other => panic!("{arguments:?}: {other:?}"),
+    }
+}
+
+fn config(arguments: &[&str]) -> Config {
+    started(arguments, &[]).0
+}
+
+fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    match run(arguments, variables) {
+        Outcome::Refused { reason, .. } => reason.to_string(),
+        other => panic!("{arguments:?}: {other:?}"),
+    }
+}
+
+fn bad_usage(arguments: &[&str]) -> String {
+    match run(arguments, &[]) {
+        Outcome::Exit { code: 2, stdout, stderr } if stdout.is_empty() => {
+            let (fault, usage) = stderr.split_once('\n').unwrap();
+            assert!(usage.starts_with("Usage:\n"), "{usage}");
+            fault.to_owned()
+        }
+        other => panic!("{arguments:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn defaults_are_etcds() {
+    let (config, notices) = started(&[], &[]);
+    assert_eq!(config.data_dir, Path::new("default.etcd"));
+    assert_eq!(config.wal_path(), Path::new("default.etcd/member/wal"));
+    assert_eq!(config.backend_path(), Path::new("default.etcd/member/snap/db"));
+    assert_eq!(config.listen_client_urls[0].to_string(), "http://localhost:2379");
+    assert_eq!(config.initial_cluster, "default=http://localhost:2380");
+    assert_eq!(config.cluster_state, ClusterState::New);
+    assert_eq!((config.heartbeat, config.election_ticks()), (Duration::from_millis(100), 10));
+    assert_eq!(config.request_timeout(), Duration::from_secs(7));
+    assert_eq!(config.quota, Quota::Bytes(2 << 30));
+    assert_eq!((config.snapshot_count, config.snapshot_catchup_entries), (10_000, 5000));
+    assert_eq!(config.backend_batch_interval, Duration::from_millis(100));
+    assert_eq!((config.backend_batch_limit, config.compaction_batch_limit), (10_000, 1000));
+    assert_eq!(config.max_request_bytes, 1_572_864);
+    assert_eq!(config.max_concurrent_streams, u32::MAX);
+    assert_eq!(config.auto_compaction, None);
+    assert_eq!(config.max_cluster_version, MaxClusterVersion::Auto);
+    assert_eq!(config.logging.outputs, [LogOutput::Stderr]);
+    assert!(config.pre_vote && config.strict_reconfig_check);
+    assert!(notices.contains(&Notice::DefaultDataDir { data_dir: "default.etcd".to_owned() }));
+    assert!(!notices.iter().any(|notice| matches!(notice, Notice::NotYet { .. })));
+}
+
+#[test]
+fn gos_syntax() {
+    let names = [
+        &["-name", "a"][..],
+        &["--name", "a"],
+        &["-name=a"],
+        &["--name=a"],
+        &["--name=b", "--name=a"],
+        &["--name=a", "--"],
+        &["--pre-vote", "--name=a"],
+    ];
+    for arguments in names {
+        assert_eq!(config(arguments).name, "a", "{arguments:?}");
+    }
+    assert!(!config(&["--pre-vote=F"]).pre_vote);
+    assert_eq!(config(&["--name="]).name, "");
+    assert_eq!(config(&["--name", "--pre-vote"]).name, "--pre-vote");
+    assert_eq!(config(&["--snapshot-count=0x10"]).snapshot_count, 16);
+    // A bool takes its value after `=` only; what follows is no flag.
+    assert_eq!(refused(&["--pre-vote", "false"], &[]), "\"false\" is not a valid flag");
+    assert_eq!(refused(&["--", "x"], &[]), "\"x\" is not a valid flag");
+    assert_eq!(refused(&["-"], &[]), "\"-\" is not a valid flag");
+}
+
+#[test]
+fn bad_flags_end_with_2_and_gos_words() {
+    let cases = [
+        (&["--foo"][..], "flag provided but not defined: -foo"),
+        (&["-foo=1"], "flag provided but not defined: -foo"),
+        (&["---name=a"], "bad flag syntax: ---name=a"),
+        (&["--=a"], "bad flag syntax: --=a"),
+        (&["--name"], "flag needs an argument: -name"),
+        (&["--pre-vote=maybe"], "invalid boolean value \"maybe\" for -pre-vote: parse error"),
+        (&["--snapshot-count", "x"], "invalid value \"x\" for flag -snapshot-count: parse error"),
+        (&["--max-txn-ops=-1"], "invalid value \"-1\" for flag -max-txn-ops: parse error"),
+        (
+            &["--snapshot-count=18446744073709551616"],
+            "invalid value \"18446744073709551616\" for flag -snapshot-count: value out of range",
+        ),
+        (
+            &["--max-concurrent-streams=-1"],
+            "invalid value \"-1\" for flag -max-concurrent-streams: strconv.ParseUint: parsing \
+             \"-1\": invalid syntax",
+        ),
+        (
+            &["--backend-batch-interval=5"],
+            "invalid value \"5\" for flag -backend-batch-interval: parse error",
+        ),
+        (
+            &["--initial-cluster-state=old"],
+            "invalid value \"old\" for flag -initial-cluster-state: invalid value",
+        ),
+        (
+            &["--v2-deprecation=not-yet"],
+            "invalid value \"not-yet\" for flag -v2-deprecation: invalid value \"not-yet\"",
+        ),
+        (
+            &["--listen-client-urls=127.0.0.1"],
+            "invalid value \"127.0.0.1\" for flag -listen-client-urls: URL scheme must be http, \
+             https, unix, or unixs: 127.0.0.1",
+        ),
+        (
+            &["--feature-gates=X=true"],
+            "invalid value \"X=true\" for flag -feature-gates: unrecognized feature gate: X",
+        ),
+    ];
+    for (arguments, fault) in cases {
+        assert_eq!(bad_usage(arguments), fault);
+    }
+}
+
+#[test]
+fn help_and_version_end_with_0() {
+    for argument in ["-h", "--help", "-help"] {
+        let Outcome::Exit { code, stdout, stderr } = run(&[argument], &[]) else {
+            panic!("{argument}");
+        };
+        assert_eq!((code, stderr.starts_with("Usage:")), (0, true));
+        assert!(stdout.contains("\n  --election-timeout '1000'\n"), "{stdout}");
+    }
+    let Outcome::Exit { code, stdout, .. } = run(&["--name=a", "--version"], &[]) else {
+        panic!("--version");
+    };
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!((code, lines[0]), (0, "etcd Version: 3.7.1"));
+    assert!(lines[1].starts_with("Git SHA: ") && lines[2].starts_with("Go Version: "));
+    assert!(lines[3].starts_with("Go OS/Arch: linux/"));
+    assert!(lines[4].starts_with("oxetcd Version: "));
+}
+
+#[test]
+fn variables_set_what_arguments_do_not() {
+    let variables = [("ETCD_NAME", "v"), ("ETCD_PRE_VOTE", "false"), ("HOME", "/root")];
+    let (config, notices) = started(&[], &variables);
+    assert_eq!((config.name.as_str(), config.pre_vote), ("v", false));
+    assert_eq!(config.initial_cluster, "v=http://localhost:2380");
+    let used = Notice::VariableUsed { name: "ETCD_NAME".to_owned(), value: "v".to_owned() };
+    assert!(notices.contains(&used));
+    let Outcome::Refused { reason, .. } = run(&["--name=a"], &[("ETCD_NAME", "")]) else {
+        panic!("a flag and its variable");
+    };
+    assert_eq!(reason, Error::ConflictingVariable { name: "ETCD_NAME".to_owned() });
+    let fault = refused(&[], &[("ETCD_MAX_TXN_OPS", "many")]);
+    assert_eq!(fault, "invalid value \"many\" for ETCD_MAX_TXN_OPS: parse error");
+    let (_, notices) = started(&[], &[("ETCD_NOPE", "1"), ("ETCD_VERSION", "true")]);
+    assert!(notices.contains(&Notice::VariableUnknown { variable: "ETCD_NOPE=1".to_owned() }));
+    assert!(notices.contains(&Notice::SpecialVariable { value: "true".to_owned() }));
+}
+
+#[test]
+fn old_names_are_followed() {
+    let (config, notices) = started(
+        &["--experimental-compaction-batch-limit=7", "--experimental-enable-lease-checkpoint"],
+        &[("ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL", "5s")],
+    );
+    assert_eq!(config.compaction_batch_limit, 7);
+    assert_eq!(config.watch_progress_notify_interval, Duration::from_secs(5));
+    assert!(config.feature_gates.is_on(Gate::LeaseCheckpoint));
+    let warnings = notices.iter().filter(|notice| match notice {
+        Notice::Warning(text) => text.contains(" is an old "),
+        _ => false,
+    });
+    assert_eq!(warnings.count(), 3);
+    let both = ["--experimental-compaction-batch-limit=7", "--compaction-batch-limit=8"];
+    let fault = "cannot set --experimental-compaction-batch-limit and --compaction-batch-limit at \
+                 the same time, please use --compaction-batch-limit only";
+    assert_eq!(refused(&both, &[]), fault);
+    let both = ["--experimental-enable-lease-checkpoint", "--feature-gates=LeaseCheckpoint=false"];
+    let fault = "cannot specify both flags: --experimental-enable-lease-checkpoint=true and \
+                 --feature-gates=LeaseCheckpoint=false at the same time, please just use \
+                 --feature-gates=LeaseCheckpoint=false";
+    assert_eq!(refused(&both, &[]), fault);
+}
+
+#[test]
+fn what_does_not_act_says_so_and_what_would_mislead_is_refused() {
+    let (_, notices) = started(
+        &["--cors=http://a:1", "--metrics=extensive", "--snapshot", "--v", "--force=x"],
+        &[("ETCD_HOST_WHITELIST", "a")],
+    );
+    let whats: Vec<&str> = notices
+        .iter()
+        .filter_map(|notice| match notice {
+            Notice::NotYet { what } => Some(what.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(whats, ["--cors", "--host-whitelist", "--metrics"]);
+    let (_, notices) = started(&["--feature-gates=CompactHashCheck=true"], &[]);
+    let what = "feature gate CompactHashCheck=true".to_owned();
+    assert!(notices.contains(&Notice::NotYet { what }));
+    for argument in [
+        "--config-file=x",
+        "--discovery=http://x",
+        "--discovery-srv=x",
+        "--discovery-endpoints=x",
+        "--proxy=on",
+    ] {
+        let name = argument.trim_start_matches("--").split('=').next().unwrap();
+        assert_eq!(refused(&[argument], &[]), format!("--{name} is not supported yet"));
+    }
+    started(&["--proxy=off", "--config-file="], &[]);
+    assert_eq!(refused(&["--auth-token=jwt,x=y"], &[]), "--auth-token=jwt is not supported yet");
+    assert_eq!(refused(&["--auth-token=x"], &[]), "auth: invalid auth options");
+}
+
+#[test]
+fn rules_between_flags_in_etcds_words() {
+    let cases: [(&[&str], &str); 16] = [
+        (&["--heartbeat-interval=0"], "--heartbeat-interval must be >0 (set to 0ms)"),
+        (&["--election-timeout=0"], "--election-timeout must be >0 (set to 0ms)"),
+        (
+            &["--election-timeout=499"],
+            "--election-timeout[499ms] should be at least as 5 times as --heartbeat-interval[100ms]",
+        ),
+        (
+            &["--election-timeout=50001"],
+            "--election-timeout[50001ms] is too long, and should be set less than 50000ms",
+        ),
+        (
+            &["--listen-client-urls=http://127.0.0.1:1"],
+            "--advertise-client-urls is required when --listen-client-urls is set explicitly",
+        ),
+        (
+            &["--listen-peer-urls=http://example.com:2380"],
+            "expected IP in URL for binding (http://example.com:2380)",
+        ),
+        (&["--listen-metrics-urls=http://:9"], "expected IP in URL for binding (http://:9)"),
+        (
+            &["--initial-advertise-peer-urls=http://:2380"],
+            "--initial-advertise-peer-urls \"http://:2380\" must be \"host:port\" (unexpected \
+             empty host (http://:2380))",
+        ),
+        (
+            &["--advertise-client-urls=http://:2379,http://a:1"],
+            "--advertise-client-urls \"http://:2379,http://a:1\" must be in the format \
+             \"host:port\", \"unix:/path/to/socket\" or \"unixs:/path/to/socket\" (unexpected \
+             empty host (http://:2379))",
+        ),
+        (&["--auto-compaction-mode=x"], "unknown auto-compaction-mode \"x\""),
+        (&["--auto-compaction-mode="], "undefined auto-compaction-mode"),
+        (
+            &["--auto-compaction-retention=x"],
+            "error parsing CompactionRetention: time: invalid duration \"x\"",
+        ),
+        (&["--compact-hash-check-time=0"], "--compact-hash-check-time must be >0 (set to 0s)"),
+        (
+            &["--feature-gates=LeaseCheckpointPersist=true"],
+            "enabling feature gate LeaseCheckpointPersist requires enabling feature gate \
+             LeaseCheckpoint",
+        ),
+        (
+            &["--discovery-fallback=proxy"],
+            "v2 proxy is deprecated, and --discovery-fallback can't be configured as \"proxy\"",
+        ),
+        (&["--logger=capnslog"], "--logger=capnslog is removed in v3.5"),
+    ];
+    for (arguments, fault) in cases {
+        assert_eq!(refused(arguments, &[]), fault);
+    }
+    let tls = ["--listen-client-urls=https://127.0.0.1:1", "--advertise-client-urls=https://a:1"];
+    assert!(refused(&tls, &[]).contains("not supported yet"));
+}
+
+#[test]
+fn retention_depends_on_the_mode() {
+    let retention = |mode: &str, retention: &str| {
+        let mode = format!("--auto-compaction-mode={mode}");
+        let retention = format!("--auto-compaction-retention={retention}");
+        config(&[&mode, &retention]).auto_compaction
+    };
+    let hours = |hours: u64| Some(AutoCompaction::Periodic(Duration::from_secs(hours * 3600)));
+    assert_eq!(retention("periodic", "2"), hours(2));
+    assert_eq!(retention("periodic", "1h"), hours(1));
+    assert_eq!(retention("periodic", "0"), None);
+    assert_eq!(retention("periodic", ""), None);
+    assert_eq!(retention("revision", "1000"), Some(AutoCompaction::Revision(1000)));
+    assert_eq!(retention("revision", "5us"), Some(AutoCompaction::Revision(5000)));
+}
+
+#[test]
+fn log_flags() {
+    let logging = config(&["--log-level=WARN", "--log-outputs=b,stdout,a,b"]).logging;
+    assert_eq!(logging.level, telemetry::Level::Warn);
+    let file = |name: &str| LogOutput::File(name.to_owned());
+    assert_eq!(logging.outputs, [file("a"), file("b"), LogOutput::Stdout]);
+    assert_eq!(config(&["--log-outputs=a,/dev/null"]).logging.outputs, [LogOutput::Nowhere]);
+    assert_eq!(config(&["--log-format=console"]).logging.format, telemetry::Format::Console);
+    let fault = "unknown log format: xml, supported values json, console";
+    assert_eq!(refused(&["--log-format=xml"], &[]), fault);
+    let fault = "multi logoutput for \"default\" is not supported yet";
+    assert_eq!(refused(&["--log-outputs=default,stdout"], &[]), fault);
+    assert_eq!(refused(&["--log-level=loud"], &[]), "unrecognized level: \"loud\"");
+}
+
+#[test]
+fn numbers_that_mean_something_else() {
+    assert_eq!(config(&["--quota-backend-bytes=-1"]).quota, Quota::Unlimited);
+    assert_eq!(config(&["--quota-backend-bytes=5"]).quota, Quota::Bytes(5));
+    assert_eq!(config(&["--max-wals=0"]).max_wals, None);
+    let (config, notices) = started(&["--bcrypt-cost=99"], &[]);
+    assert_eq!(config.bcrypt_cost, 10);
+    assert!(notices.contains(&Notice::BcryptCost { used: 10, given: 99 }));
+}
+
+#[test]
+fn the_machines_host_replaces_the_default() {
+    let arguments = ["etcd", "--name=a", "--listen-peer-urls=http://0.0.0.0:99"];
+    let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+    let surroundings =
+        Surroundings { variables: Vec::new(), default_host: Some("10.1.2.3".to_owned()) };
+    let Outcome::Start { config, notices } = parse(&arguments, &surroundings) else {
+        panic!("not started");
+    };
+    assert_eq!(config.advertise_peer_urls[0].to_string(), "http://10.1.2.3:99");
+    assert_eq!(config.advertise_client_urls[0].to_string(), "http://localhost:2379");
+    assert_eq!(config.initial_cluster, "a=http://10.1.2.3:99");
+    assert!(notices.contains(&Notice::DefaultHost { host: "10.1.2.3".to_owned() }));
+}
+
+#[test]
+fn the_cluster_at_its_start() {
+    let peers = "--initial-advertise-peer-urls=http://10.0.0.1:1,http://10.0.0.1:2";
+    let check = |cluster: &str| {
+        let cluster = format!("--initial-cluster={cluster}");
+        let config = config(&["--name=a", peers, &cluster]);
+        let resolve = |authority: &str| match authority {
+            "one:1" => Ok("10.0.0.1:1".to_owned()),
+            "nobody:1" => Err("no such host".to_owned()),
+            other => Ok(other.to_owned()),
+        };
+        let members = config.initial_peer_urls().map_err(|error| error.to_string())?;
+        config.verify_bootstrap(&members, &resolve).map_err(|error| error.to_string())
+    };
+    assert_eq!(check("a=http://10.0.0.1:2,b=http://x:1,a=http://10.0.0.1:1"), Ok(()));
+    assert_eq!(check("a=http://one:1,a=http://10.0.0.1:2"), Ok(()));
+    let fault = |cluster: &str| check(cluster).unwrap_err();
+    assert_eq!(
+        fault("b=http://10.0.0.1:1"),
+        "couldn't find local name \"a\" in the initial cluster configuration"
+    );
+    assert_eq!(
+        fault("a=http://10.0.0.1:1,a=http://10.0.0.1:2,b=http://10.0.0.1:1"),
+        "initial cluster a=http://10.0.0.1:1,a=http://10.0.0.1:2,b=http://10.0.0.1:1 has duplicate \
+         url"
+    );
+    assert_eq!(
+        fault("a=http://10.0.0.1:1,a=http://10.0.0.9:2"),
+        "--initial-cluster has a=http://10.0.0.9:2 but missing from \
+         --initial-advertise-peer-urls=http://10.0.0.1:1,http://10.0.0.1:2 (resolved urls: \
+         \"http://10.0.0.1:2\" != \"http://10.0.0.9:2\")"
+    );
+    assert_eq!(
+        fault("a=http://10.0.0.1:1"),
+        "--initial-advertise-peer-urls has http://10.0.0.1:2 but missing from \
+         --initial-cluster=a=http://10.0.0.1:1,a=http://10.0.0.1:2"
+    );
+    assert!(fault("a=http://nobody:1,a=http://10.0.0.1:2").ends_with("(no such host))"));
+    assert!(fault("a=x").starts_with("error setting up initial cluster: URL scheme must be"));
+}
