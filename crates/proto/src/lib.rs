@@ -19,9 +19,15 @@ pub mod version;
 pub mod walpb;
 
 mod nesting;
+mod wire;
+
+#[cfg(test)]
+#[path = "golden_test.rs"]
+mod golden;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod testing;
-mod wire;
 
 pub use nesting::{NESTING_MAX, decode};
 pub use wire::DecodeError;

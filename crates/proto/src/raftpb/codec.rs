@@ -256,3 +256,7 @@ impl Fields for ConfChangeV2 {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "codec_test.rs"]
+mod tests;
