@@ -12,7 +12,7 @@ mod service;
 pub mod stream;
 
 pub use caller::Caller;
-pub use health::Health;
+pub use health::{Health, Read, Versions};
 pub use proto::error::Status as Error;
 pub use service::Service;
 pub use stream::{Replies, Requests, replies, requests};

@@ -9,9 +9,9 @@ use proto::etcdserverpb as pb;
 use proto::twin;
 use proto::{v3electionpb, v3lockpb};
 
-use crate::caller::Caller;
 use crate::Error;
-use crate::health::Health;
+use crate::caller::Caller;
+use crate::health::{Health, Read, Versions};
 use crate::stream::{Replies, Requests};
 
 macro_rules! service {
@@ -47,8 +47,14 @@ macro_rules! service {
             /// a leader if the caller wants one, or the server stops.
             fn cut(&self, caller: &Caller) -> impl Future<Output = Error> + Send;
 
-            /// What the health endpoints tell.
-            fn health(&self) -> impl Future<Output = Health> + Send;
+            /// The member's state, for the health endpoints.
+            fn health(&self) -> Health;
+
+            /// Tries a read, with the rights of root, for the health endpoints.
+            fn try_read(&self, read: Read) -> impl Future<Output = Result<(), Error>> + Send;
+
+            /// For `/version`.
+            fn versions(&self) -> Versions;
         }
     };
 }

@@ -6,9 +6,15 @@
 //! Invariants: an accept error never ends a listener; a connection that sends nothing is closed
 //! after [`limits::FIRST_BYTE_TIMEOUT`].
 
+mod endpoints;
+mod health;
 pub mod limits;
 pub mod listener;
+mod query;
+mod reply;
 pub mod serve;
 
+pub use endpoints::Endpoints;
 pub use listener::{Address, Listener, Stream};
+pub use reply::Reply;
 pub use serve::{Limits, serve};

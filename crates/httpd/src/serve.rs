@@ -27,8 +27,12 @@ pub struct Limits {
 
 /// Accepts and serves until `stop` turns true; then lets connections finish what they are at, for
 /// at most [`limits::DRAIN_TIMEOUT`].
-pub async fn serve<S, B>(listener: Listener, service: S, settings: Limits, stop: watch::Receiver<bool>)
-where
+pub async fn serve<S, B>(
+    listener: Listener,
+    service: S,
+    settings: Limits,
+    stop: watch::Receiver<bool>,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send + 'static,

@@ -120,7 +120,11 @@ mod tests {
     const START: Monotonic = Monotonic(1_000);
 
     /// Polls whenever asked to, one revision per poll; returns (seconds, target) of each decision.
-    fn run(compactor: &mut Compactor, polls: usize, leads: impl Fn(usize) -> bool) -> Vec<(u64, i64)> {
+    fn run(
+        compactor: &mut Compactor,
+        polls: usize,
+        leads: impl Fn(usize) -> bool,
+    ) -> Vec<(u64, i64)> {
         let mut decisions = Vec::new();
         for count in 0..polls {
             let now = compactor.next_poll().expect("it is on");

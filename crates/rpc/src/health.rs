@@ -25,14 +25,14 @@ impl<S: Service> Health for Adapter<S> {
         if request.get_ref().service != WHOLE_SERVER {
             return Err(Status::not_found("unknown service"));
         }
-        Ok(Response::new(self.serving().await))
+        Ok(Response::new(self.serving()))
     }
 
     async fn list(
         &self,
         _: Request<pb::HealthListRequest>,
     ) -> Result<Response<pb::HealthListResponse>, Status> {
-        let statuses = BTreeMap::from([(WHOLE_SERVER.to_owned(), self.serving().await)]);
+        let statuses = BTreeMap::from([(WHOLE_SERVER.to_owned(), self.serving())]);
         Ok(Response::new(pb::HealthListResponse { statuses }))
     }
 
@@ -44,7 +44,7 @@ impl<S: Service> Health for Adapter<S> {
         let known = request.get_ref().service == WHOLE_SERVER;
         let (sender, replies) = api::replies();
         let first = if known {
-            self.serving().await
+            self.serving()
         } else {
             pb::HealthCheckResponse { status: ServingStatus::ServiceUnknown.into() }
         };
@@ -60,8 +60,8 @@ impl<S: Service> Health for Adapter<S> {
 }
 
 impl<S: Service> Adapter<S> {
-    async fn serving(&self) -> pb::HealthCheckResponse {
-        let status = if self.0.health().await.defragmenting {
+    fn serving(&self) -> pb::HealthCheckResponse {
+        let status = if self.0.health().is_defragmenting {
             ServingStatus::NotServing
         } else {
             ServingStatus::Serving

@@ -69,9 +69,7 @@ async fn keep_alive<S: Service>(
         let answer = match request {
             None => return,
             Some(Err(error)) => Err(error),
-            Some(Ok(request)) => {
-                service.lease_keep_alive(&caller, request).await.map_err(status)
-            }
+            Some(Ok(request)) => service.lease_keep_alive(&caller, request).await.map_err(status),
         };
         let failed = answer.is_err();
         if answers.send(answer).await.is_err() || failed {

@@ -1,0 +1,159 @@
+//! How a thread's core is fed: a queue that its owner drains whole.
+//!
+//! Requests may be refused at a bound; completions always have room, since what they complete was
+//! admitted before. So no thread ever waits to hand something to another, and none can deadlock.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The queue of one consumer.
+#[derive(Debug)]
+pub struct Inbox<T> {
+    state: Mutex<State<T>>,
+    arrived: Condvar,
+    /// How many requests may wait.
+    requests_max: usize,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    items: Vec<T>,
+    requests: usize,
+    waiting: bool,
+    closed: bool,
+}
+
+/// Why a request was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// Too many wait already.
+    Full,
+    /// The consumer is gone.
+    Closed,
+}
+
+impl<T> Inbox<T> {
+    /// An empty queue for at most so many waiting requests.
+    #[must_use]
+    pub fn new(requests_max: usize) -> Self {
+        let state = State { items: Vec::new(), requests: 0, waiting: false, closed: false };
+        Self { state: Mutex::new(state), arrived: Condvar::new(), requests_max }
+    }
+
+    /// Adds a request.
+    ///
+    /// # Errors
+    /// [`Refused`], and the request is dropped.
+    pub fn request(&self, item: T) -> Result<(), Refused> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        if state.requests >= self.requests_max {
+            return Err(Refused::Full);
+        }
+        state.requests += 1;
+        state.items.push(item);
+        self.wake(state);
+        Ok(())
+    }
+
+    /// Adds a completion, or anything else whose number is bounded by who sends it. Dropped when
+    /// the consumer is gone.
+    pub fn complete(&self, item: T) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.items.push(item);
+            self.wake(state);
+        }
+    }
+
+    /// Takes all that is there, waiting for at most `timeout` for the first; the vector is empty
+    /// when none came. `into` is emptied and lends its memory.
+    pub fn drain(&self, into: &mut Vec<T>, timeout: Option<Duration>) {
+        into.clear();
+        let mut state = self.lock();
+        if state.items.is_empty() && !state.closed && timeout != Some(Duration::ZERO) {
+            state.waiting = true;
+            state = match timeout {
+                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(timeout) => {
+                    let waited = self.arrived.wait_timeout(state, timeout);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            state.waiting = false;
+        }
+        std::mem::swap(&mut state.items, into);
+        state.requests = 0;
+    }
+
+    /// Ends the queue: what comes from now on is refused or dropped, a waiting consumer wakes.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        self.wake(state);
+    }
+
+    /// Whether it was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The consumer is woken only if it waits: under load it finds the item by itself.
+    fn wake(&self, state: MutexGuard<'_, State<T>>) {
+        let waiting = state.waiting;
+        drop(state);
+        if waiting {
+            self.arrived.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_refused_at_the_bound_and_completions_never() {
+        let inbox = Inbox::new(2);
+        assert_eq!(inbox.request(1), Ok(()));
+        assert_eq!(inbox.request(2), Ok(()));
+        assert_eq!(inbox.request(3), Err(Refused::Full));
+        inbox.complete(4);
+        let mut items = Vec::new();
+        inbox.drain(&mut items, None);
+        assert_eq!(items, [1, 2, 4]);
+        assert_eq!(inbox.request(5), Ok(()));
+    }
+
+    #[test]
+    fn a_waiting_consumer_is_woken() {
+        let inbox = Inbox::new(1);
+        std::thread::scope(|scope| {
+            let consumer = scope.spawn(|| {
+                let mut items = Vec::new();
+                inbox.drain(&mut items, None);
+                items
+            });
+            inbox.complete(7);
+            assert_eq!(consumer.join().expect("no panic"), [7]);
+        });
+    }
+
+    #[test]
+    fn nothing_enters_a_closed_queue() {
+        let inbox = Inbox::new(1);
+        inbox.close();
+        assert_eq!(inbox.request(1), Err(Refused::Closed));
+        inbox.complete(2);
+        let mut items = vec![9];
+        inbox.drain(&mut items, None);
+        assert!(items.is_empty() && inbox.is_closed());
+    }
+}
