@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use types::RecordKey;
+use types::{RecordKey, Revision};
 
 use crate::pages::{self, Cursor};
 use crate::schema::{self, Bucket, Malformed};
@@ -22,37 +22,54 @@ pub struct Committed {
 }
 
 /// What is known beside the pages.
+#[derive(Clone)]
 struct About {
     path: Arc<Path>,
     position: Position,
     generation: Generation,
+    /// How often records were deleted since the start.
+    deletions: u64,
 }
 
 impl Committed {
-    pub(crate) fn new(
-        view: pages::View,
-        path: Arc<Path>,
-        position: Position,
-        generation: Generation,
-    ) -> Self {
-        Self { view, about: Arc::new(About { path, position, generation }) }
-    }
-
     /// The state of a file as it is found: the position is read from its rows.
     pub(crate) fn found(
         view: pages::View,
         path: Arc<Path>,
         generation: Generation,
     ) -> Result<Self> {
-        let unread = Self::new(view, path, Position::default(), generation);
+        let about = About { path, position: Position::default(), generation, deletions: 0 };
+        let unread = Self { view, about: Arc::new(about) };
         let position = unread.read_position()?;
-        let About { path, generation, .. } = &*unread.about;
-        Ok(Self::new(unread.view.clone(), Arc::clone(path), position, *generation))
+        Ok(unread.followed_by(unread.view.clone(), position))
     }
 
     /// The state after this one in the same file.
     pub(crate) fn followed_by(&self, view: pages::View, position: Position) -> Self {
-        Self::new(view, Arc::clone(&self.about.path), position, self.about.generation)
+        self.with(view, |about| about.position = position)
+    }
+
+    /// The state after this one, with records deleted.
+    pub(crate) fn compacted_to(&self, view: pages::View) -> Self {
+        self.with(view, |about| about.deletions += 1)
+    }
+
+    /// The same state in the file that replaces this one.
+    pub(crate) fn moved_to(&self, view: pages::View) -> Self {
+        self.with(view, |about| about.generation = about.generation.next())
+    }
+
+    fn with(&self, view: pages::View, change: impl FnOnce(&mut About)) -> Self {
+        let mut about = About::clone(&self.about);
+        change(&mut about);
+        Self { view, about: Arc::new(about) }
+    }
+
+    /// Whether this is a state of the same file as `earlier`, or that one itself, and no records
+    /// were deleted in between.
+    pub(crate) fn has_grown_only_since(&self, earlier: &Self) -> bool {
+        let (mine, its) = (&self.about, &earlier.about);
+        (mine.generation, mine.deletions) == (its.generation, its.deletions)
     }
 
     /// The last log entry whose effects are in this state.
@@ -130,6 +147,44 @@ impl Committed {
     pub(crate) fn last_record(&self) -> Result<Option<RecordKey>> {
         let Some(mut cursor) = self.record_cursor()? else { return Ok(None) };
         cursor.last()?.map(|(key, _)| self.record_key(&key)).transpose()
+    }
+
+    /// The records after a key, or all, in order.
+    pub(crate) fn records_after(
+        &self,
+        after: Option<RecordKey>,
+    ) -> Result<impl Iterator<Item = Result<(RecordKey, Bytes)>>> {
+        let from = after.map_or_else(Revision::default, |key| key.revision);
+        let skip = move |record: &Result<(RecordKey, Bytes)>| match (record, after) {
+            (Ok((key, _)), Some(after)) => *key <= after,
+            _ => false,
+        };
+        Ok(self.records_from(from)?.skip_while(skip))
+    }
+
+    /// The records from a revision on, in order.
+    pub(crate) fn records_from(
+        &self,
+        from: Revision,
+    ) -> Result<impl Iterator<Item = Result<(RecordKey, Bytes)>>> {
+        let mut cursor = self.record_cursor()?;
+        let mut start = Some(from);
+        Ok(std::iter::from_fn(move || {
+            let cursor = cursor.as_mut()?;
+            let row = match start.take() {
+                Some(from) => cursor.seek(&RecordKey::revision_bytes(from)),
+                None => cursor.next(),
+            };
+            row.and_then(|row| self.read_record(row)).transpose()
+        }))
+    }
+
+    /// Reads a row of the bucket `key`.
+    pub(crate) fn read_record(
+        &self,
+        row: Option<(Bytes, Bytes)>,
+    ) -> Result<Option<(RecordKey, Bytes)>> {
+        row.map(|(key, value)| Ok((self.record_key(&key)?, value))).transpose()
     }
 
     /// A cursor over the bucket `key`.

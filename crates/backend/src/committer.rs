@@ -195,12 +195,18 @@ impl Committer {
         &mut self.writer
     }
 
-    /// Commits what was written without a new position.
-    pub(crate) fn commit_maintenance(&mut self) -> Result<Done> {
+    /// Commits deletions of records; the position stays.
+    pub(crate) fn commit_deletions(&mut self) -> Result<Done> {
         self.writer.prepare()?;
         let view = self.writer.finish()?;
-        self.state = self.state.followed_by(view, self.state.position().clone());
+        self.state = self.state.compacted_to(view);
         Ok(self.maintained())
+    }
+
+    /// Goes on in another file.
+    pub(crate) fn swap(&mut self, writer: Writer, state: Committed) {
+        *self.writer() = writer;
+        self.state = state;
     }
 
     /// The result of maintenance: the present state.

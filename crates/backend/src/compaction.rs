@@ -9,7 +9,6 @@
 use types::{RecordKey, Revision};
 
 use crate::Result;
-use crate::committed::Committed;
 use crate::committer::{Committer, Done};
 use crate::schema::{self, Bucket};
 
@@ -69,7 +68,7 @@ impl Committer {
         let end = Revision::new(step.compact_revision.saturating_add(1), 0);
         let (mut visited, mut next) = (0, None);
         let mut doomed = Vec::new();
-        for record in records(self.state(), step.from)? {
+        for record in self.state().records_from(step.from)? {
             let (key, value) = record?;
             if key.revision >= end {
                 break;
@@ -105,26 +104,8 @@ impl Committer {
             env::fail_point!("compactAfterSetFinishedCompact");
         }
         env::fail_point!("compactBeforeCommitBatch");
-        let done = self.commit_maintenance()?;
+        let done = self.commit_deletions()?;
         env::fail_point!("compactAfterCommitBatch");
         Ok(done)
     }
-}
-
-/// The file's records from a revision on.
-fn records(
-    state: &Committed,
-    from: Revision,
-) -> Result<impl Iterator<Item = Result<(RecordKey, bytes::Bytes)>>> {
-    let mut cursor = state.record_cursor()?;
-    let mut start = Some(from);
-    Ok(std::iter::from_fn(move || {
-        let cursor = cursor.as_mut()?;
-        let row = match start.take() {
-            Some(from) => cursor.seek(&RecordKey::revision_bytes(from)),
-            None => cursor.next(),
-        };
-        row.and_then(|row| row.map(|(key, value)| Ok((state.record_key(&key)?, value))).transpose())
-            .transpose()
-    }))
 }

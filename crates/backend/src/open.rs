@@ -1,12 +1,14 @@
 //! Opening the file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use env::Disk;
 
 use crate::committed::Committed;
-use crate::{Backend, Committer, Generation, Result, pages};
+use crate::pages::{self, Writer};
+use crate::schema::Bucket;
+use crate::{Backend, Committer, Generation, Result, defrag};
 
 /// How many operations a batch has before it is committed early (`--backend-batch-limit`).
 pub const BATCH_OPERATIONS: usize = 10_000;
@@ -67,9 +69,28 @@ impl Options {
 /// [`Error::Locked`](crate::Error::Locked) while another process has the file: the caller waits and
 /// tries again. Else as the disk says, or when the file is damaged.
 pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<(Backend, Committer)> {
-    let (writer, view) = pages::open(&options.path)?;
-    drop(disk);
-    let state = Committed::found(view, options.path.clone().into(), options.generation)?;
+    let path: Arc<Path> = options.path.clone().into();
+    let (mut writer, mut view) = pages::open(Arc::clone(&disk), &path)?;
+    defrag::remove_leftovers(&*disk, &path)?;
+    if let Some(created) = create_buckets(&mut writer, &view)? {
+        view = created;
+    }
+    let state = Committed::found(view, path, options.generation)?;
     let backend = Backend::new(&options, state.clone())?;
     Ok((backend, Committer::new(writer, state)))
+}
+
+/// Creates the buckets that are not there, in one transaction.
+fn create_buckets(writer: &mut Writer, view: &pages::View) -> Result<Option<pages::View>> {
+    let there = view.buckets()?;
+    let missing = |bucket: &Bucket| !there.iter().any(|name| name == bucket.as_bytes());
+    let missing: Vec<Bucket> = Bucket::ALL.into_iter().filter(missing).collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    for bucket in missing {
+        writer.create_bucket(bucket.as_bytes())?;
+    }
+    writer.prepare()?;
+    Ok(Some(writer.finish()?))
 }

@@ -103,10 +103,6 @@ impl View {
             None => self.committed.record_cursor(),
         }
     }
-
-    fn read_row(&self, row: Option<(Bytes, Bytes)>) -> Result<Option<(RecordKey, Bytes)>> {
-        row.map(|(key, value)| Ok((self.committed.record_key(&key)?, value))).transpose()
-    }
 }
 
 /// Where an iteration stands.
@@ -140,13 +136,13 @@ impl Records<'_> {
                     Some(mut cursor) => {
                         let row = cursor.seek(&RecordKey::revision_bytes(self.from))?;
                         self.stage = Stage::File(cursor);
-                        self.view.read_row(row)?
+                        self.view.committed.read_record(row)?
                     }
                     None => None,
                 },
                 Stage::File(cursor) => {
                     let row = cursor.next()?;
-                    self.view.read_row(row)?
+                    self.view.committed.read_record(row)?
                 }
                 Stage::Frozen(position) => step(&self.view.frozen, position),
                 Stage::Active(position) => step(&self.view.active, position),
@@ -208,7 +204,7 @@ impl Fetch<'_> {
         }
         let Some(cursor) = &mut self.cursor else { return Ok(None) };
         let row = cursor.seek(&RecordKey::revision_bytes(revision))?;
-        let found = self.view.read_row(row)?;
+        let found = self.view.committed.read_record(row)?;
         Ok(found.filter(|(found, _)| *found == key).map(|(_, value)| value))
     }
 }

@@ -49,8 +49,12 @@ pub fn encode(state: &ConfState) -> Vec<u8> {
 /// # Errors
 /// When it is not JSON of that shape.
 pub fn decode(value: &[u8]) -> Result<ConfState, Malformed> {
-    let json: Json = serde_json::from_slice(value)
-        .map_err(|_| Malformed::new(Bucket::Meta, KEY, "JSON of a ConfState", value))?;
+    let malformed = || Malformed::new(Bucket::Meta, KEY, "JSON of a ConfState", value);
+    let json: serde_json::Value = serde_json::from_slice(value).map_err(|_| malformed())?;
+    if !json.is_object() {
+        return Err(malformed());
+    }
+    let json: Json = serde_json::from_value(json).map_err(|_| malformed())?;
     Ok(ConfState {
         voters: json.voters.unwrap_or_default(),
         learners: json.learners.unwrap_or_default(),
