@@ -8,6 +8,7 @@ mod tidy;
 mod workspace;
 
 use anyhow::{Result, bail};
+use std::process::ExitCode;
 
 const USAGE: &str = "Usage: cargo xtask <command>
 
@@ -16,18 +17,29 @@ const USAGE: &str = "Usage: cargo xtask <command>
   reference  prints the folder of the reference binaries, and installs them where they are missing
 ";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match command(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(arguments: &[&str]) -> Result<()> {
+    match arguments {
         ["test"] => test_command::run(),
         ["tidy"] => tidy::run(),
+        ["reference"] => {
+            println!("{}", harness::reference()?.folder.display());
+            Ok(())
+        }
         ["-h" | "--help" | "help"] => {
             print!("{USAGE}");
             Ok(())
         }
-        _ => {
-            eprint!("{USAGE}");
-            bail!("no such command: {}", arguments.join(" "))
-        }
+        _ => bail!("no such command: {}\n{USAGE}", arguments.join(" ")),
     }
 }

@@ -18,6 +18,8 @@ struct Counts {
 /// Runs every step, also after one that failed.
 pub fn run() -> Result<()> {
     let mut counts = Counts::default();
+    // Installed first: tests that need it would otherwise wait for each other to install it.
+    gate("reference", &mut counts, || harness::reference().map(|_| None));
     gate("format", &mut counts, || cargo(&["fmt", "--all", "--check"]));
     gate("clippy", &mut counts, || {
         cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
