@@ -173,6 +173,7 @@ impl Writer {
     pub(crate) fn finish(&mut self) -> Result<View> {
         let aside = aside(&self.path);
         self.disk.rename(&aside, &self.path).map_err(failed(&aside))?;
+        self.disk.sync_dir(self.path.parent().expect("a file")).map_err(failed(&aside))?;
         Ok(View { buckets: Arc::new(self.buckets.clone()) })
     }
 
