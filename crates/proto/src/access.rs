@@ -299,3 +299,7 @@ impl<'a> From<&'a TxnRequest> for Op<'a> {
         Self::Txn(txn)
     }
 }
+
+#[cfg(test)]
+#[path = "access_test.rs"]
+mod tests;

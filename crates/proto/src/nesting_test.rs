@@ -1,10 +1,15 @@
+//! What the guard lets through fits into a small stack; the rest it refuses.
+
 use super::*;
 use crate::access;
+use crate::etcdserverpb::compare::TargetUnion;
 use crate::etcdserverpb::request_op::Request;
 use crate::etcdserverpb::{
-    InternalRaftRequest, PutRequest, RequestOp, TxnRequest, WatchRequest, WatchResponse,
+    Compare, DeleteRangeRequest, InternalRaftRequest, PutRequest, RangeRequest, RequestOp,
+    TxnRequest, WatchRequest, WatchResponse,
 };
 use crate::mvccpb::KeyValue;
+use crate::testing::{Random, for_each_seed};
 
 /// A put inside of so many transactions, encoded from the inside out.
 fn put_in_txns(txns: usize) -> Vec<u8> {
@@ -103,4 +108,58 @@ fn a_sub_message_ends_with_what_holds_it() {
     let bytes = vec![0x0a, 0x02, 0x0a, 0x05, 0x00, 0x00, 0x00, 0x00, 0x00];
     let error = decode::<WatchResponse>(bytes).unwrap_err();
     assert!(matches!(error, DecodeError::Malformed { offset: 4, .. }), "{error:?}");
+}
+
+#[test]
+fn the_guard_refuses_nothing_that_the_decoder_takes() {
+    for_each_seed(300, |random| {
+        let txn = txn_request(random, 0);
+        let bytes = txn.encode_to_vec();
+        assert!(decode::<TxnRequest>(bytes.clone()).unwrap() == txn);
+        for _ in 0..20 {
+            let mutated = random.mutated(&bytes);
+            let guarded = decode::<TxnRequest>(mutated.clone());
+            let unguarded = TxnRequest::decode(&mutated[..]);
+            assert_eq!(guarded.ok(), unguarded.ok(), "{mutated:02x?}");
+        }
+    });
+}
+
+fn txn_request(random: &mut Random, depth: u32) -> TxnRequest {
+    let ops = |random: &mut Random| random.list(|random| request_op(random, depth));
+    let (success, failure) = (ops(random), ops(random));
+    TxnRequest { compare: random.list(compare), success, failure }
+}
+
+fn request_op(random: &mut Random, depth: u32) -> RequestOp {
+    let (key, range_end) = (random.bytes(), random.bytes());
+    let request = match random.below(6) {
+        0 => None,
+        1 if depth < 3 => Some(Request::RequestTxn(txn_request(random, depth + 1))),
+        1 | 2 => Some(Request::RequestRange(RangeRequest { key, range_end, ..Default::default() })),
+        3 => {
+            let prev_kv = random.bool();
+            Some(Request::RequestDeleteRange(DeleteRangeRequest { key, range_end, prev_kv }))
+        }
+        _ => {
+            let lease = random.signed();
+            let put = PutRequest { key, value: range_end, lease, ..Default::default() };
+            Some(Request::RequestPut(put))
+        }
+    };
+    RequestOp { request }
+}
+
+fn compare(random: &mut Random) -> Compare {
+    let target_union = random.option(|random| match random.below(2) {
+        0 => TargetUnion::Value(random.bytes()),
+        _ => TargetUnion::Version(random.signed()),
+    });
+    Compare {
+        result: random.below(5) as i32,
+        target: random.signed() as i32,
+        key: random.bytes(),
+        target_union,
+        range_end: random.bytes(),
+    }
 }

@@ -1,5 +1,7 @@
 //! Random messages for the property tests.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::Bytes;
 use env::{Rng, SeededRng};
 
@@ -12,18 +14,8 @@ pub fn seeds(default: u64) -> std::ops::Range<u64> {
 /// Runs a property for every seed and names the seed that fails.
 pub fn for_each_seed(default: u64, property: impl Fn(&mut Random)) {
     for seed in seeds(default) {
-        let failed = FailedSeed(seed);
-        property(&mut Random(SeededRng::new(seed)));
-        std::mem::forget(failed);
-    }
-}
-
-/// Prints its seed when a failing property unwinds past it.
-struct FailedSeed(u64);
-
-impl Drop for FailedSeed {
-    fn drop(&mut self) {
-        eprintln!("failed with seed {}", self.0);
+        let one = AssertUnwindSafe(|| property(&mut Random(SeededRng::new(seed))));
+        assert!(catch_unwind(one).is_ok(), "failed with seed {seed}");
     }
 }
 
@@ -72,14 +64,9 @@ impl Random {
         self.bool().then(|| make(self))
     }
 
-    pub fn list<T>(&mut self, make: impl FnMut(&mut Self) -> T) -> Vec<T> {
+    pub fn list<T>(&mut self, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
         let length = self.below(4);
-        std::iter::repeat_with({
-            let mut make = make;
-            move || make(self)
-        })
-        .take(length as usize)
-        .collect()
+        (0..length).map(|_| make(self)).collect()
     }
 
     /// The bytes with some of them changed, dropped, doubled or cut off.

@@ -3,7 +3,7 @@
 //!
 //! A stored record is an encoded `mvccpb.KeyValue`, and a field that holds encoded bytes looks on
 //! the wire like one that holds the message. So a twin encodes to the very bytes of its namesake in
-//! [`etcdserverpb`](crate::etcdserverpb) or [`mvccpb`](crate::mvccpb) without decoding a record.
+//! [`etcdserverpb`] or [`mvccpb`] without decoding a record.
 //!
 //! Knows nothing of what is in the bytes: who builds a twin vouches for them.
 //!

@@ -1,3 +1,5 @@
+//! Twins against their namesakes, with random contents.
+
 use super::*;
 use crate::testing::{Random, for_each_seed};
 

@@ -1,3 +1,5 @@
+//! Random, damaged and unusual bytes against the hand-written codec.
+
 use prost::Message as _;
 
 use bytes::Bytes;
