@@ -1,4 +1,8 @@
 //! A member: start-up, the raft, log, apply, commit and watch threads, and what they need around
 //! them.
 pub mod compactor;
+pub mod data_dir;
+pub mod inbox;
+pub mod log;
 pub mod request_id;
+pub mod waiters;

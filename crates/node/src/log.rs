@@ -1,0 +1,206 @@
+//! The log thread's work: what raft wants stored goes into the WAL, many requests with one sync.
+//!
+//! Owns the WAL and the snapshot files. Knows nothing of what entries mean, and nothing of threads:
+//! its driver hands in all tasks that wait and delivers what comes back.
+//!
+//! Invariants: a completion is given only after a sync that covers it; tasks take effect in their
+//! order; after an error nothing is completed any more.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use env::Disk;
+use proto::raftpb::{Entry, HardState, Message, Snapshot};
+use proto::walpb;
+use snap::{Purge, Snapshots};
+use types::Index;
+use wal::{PrepareJob, Prepared, Sync, Wal};
+
+/// What the log thread is asked to do.
+pub enum Task {
+    /// Store entries and hard state; then the messages may be delivered.
+    Append(Append),
+    /// Make entries and commit index durable up to here, for the commit thread.
+    Sync(Index),
+    /// Store a snapshot's document and its record, and let go of what is before it.
+    Snapshot(Box<Snapshot>),
+    /// Take the outcome of a [`PrepareJob`].
+    Prepared(Box<wal::Result<Prepared>>),
+    /// Remove files beyond the number that is kept.
+    Purge,
+}
+
+/// A request of raft.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Append {
+    /// The new hard state, if it changed.
+    pub hard_state: Option<HardState>,
+    /// New entries; one replaces what stood at its index and behind.
+    pub entries: Vec<Entry>,
+    /// Messages that wait for this to be durable.
+    pub responses: Vec<Message>,
+}
+
+/// What came of a task.
+#[derive(Debug)]
+pub enum Done {
+    /// An append is durable.
+    Appended(Append),
+    /// The log is durable up to here.
+    Synced(Index),
+    /// A snapshot's document and record are durable.
+    SnapshotSaved(Index),
+    /// These files were removed.
+    Purged(Vec<PathBuf>),
+}
+
+/// How many files a purge leaves; `None` for all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keep {
+    /// Segments of the log (`--max-wals`).
+    pub wals: Option<usize>,
+    /// Snapshot files (`--max-snapshots`).
+    pub snapshots: Option<usize>,
+}
+
+/// Why the process has to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log.
+    #[error(transparent)]
+    Wal(#[from] wal::Error),
+    /// A snapshot file.
+    #[error(transparent)]
+    Snap(#[from] snap::Error),
+}
+
+/// The files that the log thread owns.
+pub struct Log {
+    disk: Arc<dyn Disk>,
+    wal: Wal,
+    snapshots: Snapshots,
+    keep: Keep,
+}
+
+/// What a round of work gave.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// One for each task but `Prepared`, in no particular order between kinds.
+    pub done: Vec<Done>,
+    /// How long each sync took.
+    pub syncs: Vec<Duration>,
+    /// Bytes written to the log.
+    pub bytes: u64,
+}
+
+impl Log {
+    /// The log thread's core over open files.
+    #[must_use]
+    pub fn new(disk: Arc<dyn Disk>, wal: Wal, snapshots: Snapshots, keep: Keep) -> Self {
+        Self { disk, wal, snapshots, keep }
+    }
+
+    /// Carries out all tasks that wait, with at most one sync for all appends between two
+    /// snapshots.
+    ///
+    /// # Errors
+    /// Final: nothing that was not completed may be acknowledged.
+    pub fn run(&mut self, tasks: &mut Vec<Task>) -> Result<Round, Error> {
+        let mut round = Round::default();
+        let mut pending = Vec::new();
+        let mut sync = Sync::Skippable;
+        for task in tasks.drain(..) {
+            match task {
+                Task::Append(append) => {
+                    env::fail_point!("raftBeforeSave");
+                    self.wal.append(append.hard_state, &append.entries)?;
+                    pending.push(Done::Appended(append));
+                }
+                Task::Sync(index) => {
+                    let commit = self.wal.hard_state().commit;
+                    assert!(commit >= index.0, "a commit at {index} before the log's {commit}");
+                    sync = Sync::Required;
+                    pending.push(Done::Synced(index));
+                }
+                Task::Snapshot(snapshot) => {
+                    self.flush(sync, &mut pending, &mut round)?;
+                    let index = self.save_snapshot(&snapshot, &mut round)?;
+                    round.done.push(Done::SnapshotSaved(index));
+                }
+                // Without a segment made ahead the log makes one itself, when it needs it.
+                Task::Prepared(outcome) => {
+                    if let Err(error) = self.wal.accept(*outcome) {
+                        tracing::warn!(%error, "failed to prepare the next segment of the log");
+                    }
+                }
+                Task::Purge => round.done.push(Done::Purged(self.purge()?)),
+            }
+        }
+        self.flush(sync, &mut pending, &mut round)?;
+        Ok(round)
+    }
+
+    fn flush(&mut self, sync: Sync, pending: &mut Vec<Done>, round: &mut Round) -> Result<(), Error> {
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let flushed = self.wal.flush(sync)?;
+        env::fail_point!("raftAfterSave");
+        round.bytes += flushed.bytes;
+        round.syncs.extend(flushed.syncs);
+        round.done.append(pending);
+        Ok(())
+    }
+
+    /// The document first, its record second: a record without a document would be a promise that
+    /// is not kept (spec/snap.md 4.1).
+    fn save_snapshot(&mut self, snapshot: &Snapshot, round: &mut Round) -> Result<Index, Error> {
+        env::fail_point!("raftBeforeSaveSnap");
+        let saved = self.snapshots.save(snapshot)?;
+        let metadata = &snapshot.metadata;
+        env::fail_point!("raftBeforeWALSaveSnaphot");
+        let flushed = self.wal.save_snapshot(&walpb::Snapshot {
+            index: metadata.index,
+            term: metadata.term,
+            conf_state: Some(metadata.conf_state.clone()),
+        })?;
+        env::fail_point!("raftAfterSaveSnap");
+        round.bytes += flushed.bytes;
+        round.syncs.extend(flushed.syncs);
+        let index = Index(metadata.index);
+        self.wal.release_to(index);
+        env::fail_point!("raftAfterWALRelease");
+        self.snapshots.release_databases(index)?;
+        tracing::info!("snapshot-index" = metadata.index, path = %saved.path.display(),
+            "saved snapshot to disk");
+        Ok(index)
+    }
+
+    fn purge(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut removed = Vec::new();
+        if let Some(keep) = self.keep.wals {
+            removed.extend(wal::purge(&*self.disk, self.wal.dir(), keep)?);
+        }
+        if let Some(keep) = self.keep.snapshots {
+            removed.extend(self.snapshots.purge(Purge::Snapshots, keep)?);
+            removed.extend(self.snapshots.purge(Purge::Databases, keep)?);
+        }
+        Ok(removed)
+    }
+
+    /// The job that makes the log's next segment ahead of its need, if that is due. Its outcome
+    /// comes back as [`Task::Prepared`].
+    pub fn prepare(&mut self) -> Option<PrepareJob> {
+        self.wal.prepare()
+    }
+
+    /// Makes all durable and lets go of the files.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn close(self) -> Result<(), Error> {
+        self.wal.close()?;
+        Ok(())
+    }
+}
