@@ -23,7 +23,8 @@ use crate::positions::Positions;
 use crate::segment::{self, Segment};
 
 impl Wal {
-    /// Makes a log whose segments begin with `metadata`, ready for appending.
+    /// Makes a log whose segments begin with `metadata`, ready for appending. It is durable as far as
+    /// the directory around it is: that one should be there, and synced into its own.
     ///
     /// # Errors
     /// [`Error::Exists`] if there is a log already; [`Error::DiskFull`], [`Error::Io`].

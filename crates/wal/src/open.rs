@@ -94,15 +94,16 @@ impl Wal {
         self.remove_temporary_segments()?;
         let tail = self.tail();
         segment::clear_tail(&*tail.file, &tail.path, self.offset, self.options.segment_bytes)?;
+        // What an earlier process wrote without living to sync it was read like all else, and from
+        // now on counts as stored. So it has to be, and so have the zeros behind it.
+        let mut done = Flushed::default();
+        self.unsynced = true;
+        self.sync(&mut done)?;
         if self.offset == 0 {
             self.push_head();
+            self.write(&mut done)?;
+            self.sync(&mut done)?;
         }
-        // What an earlier process wrote without living to sync it was read like all else, and from
-        // now on counts as stored. So it has to be.
-        self.unsynced = true;
-        let mut done = Flushed::default();
-        self.write(&mut done)?;
-        self.sync(&mut done)?;
         if self.is_synced() {
             self.disk.sync_dir(&self.dir).context("sync", &self.dir)?;
         }

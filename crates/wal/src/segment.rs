@@ -128,13 +128,12 @@ fn prepare(prepared: &Prepared, len: u64, fill: Fill) -> Result<()> {
 
 /// Makes sure that everything behind `offset` is zero, and that the file is as long as a segment is
 /// to become. Remains of a write that never finished must not meet the records to come: half
-/// overwritten, they would look like damage.
+/// overwritten, they would look like damage. Not synced.
 pub(crate) fn clear_tail(file: &dyn File, path: &Path, offset: u64, len_min: u64) -> Result<()> {
     let len = file.len().context("read the size of", path)?;
     if !is_zero(file, path, offset, len)? {
         file.set_len(offset).context("truncate", path)?;
         file.allocate(len).context("allocate", path)?;
-        file.sync_all().context("sync", path)?;
     }
     if offset < len_min && len < len_min {
         match file.allocate(len_min).context("allocate", path) {
