@@ -266,11 +266,17 @@ fn fail_at(seed: u64, at: usize, kind: std::io::ErrorKind) {
     let Workload { disk, wal, steps } = work;
     drop(wal);
     let at = steps.iter().rposition(|step| *step == acknowledged).expect("it is one of them");
-    let (wal, found) = reopen(&disk, &steps, at, &what);
+    let (mut wal, found) = reopen(&disk, &steps, at, &what);
+    // What was read counts as stored from then on, like what is acknowledged behind it.
+    let mut model = steps[found].clone();
+    let (term, index) = (model.hard_state.term, model.entries.len() as u64 + 1);
+    let entry = Entry { term, index, ..Entry::default() };
+    model.push(&entry);
+    wal.append(None, &[entry]).expect("append");
+    wal.flush(Sync::Skippable).expect("flush");
     drop(wal);
-    // What was read counts as stored from then on.
     let (after, _) = disk.crash(disk.ops(), Left::Nothing, &mut rng);
-    reopen(&after, &steps[found..=found], 0, &format!("{what}, then a power cut"));
+    reopen(&after, &[model], 0, &format!("{what}, then a power cut"));
 }
 
 /// As [`Workload::step`] for one append; whether it was made durable.

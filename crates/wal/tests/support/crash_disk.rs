@@ -18,8 +18,8 @@ type Id = usize;
 /// What happened to the disk.
 #[derive(Clone, Debug)]
 enum Op {
-    NewFile(Id),
-    NewDir(Id),
+    NewFile,
+    NewDir,
     Write(Id, u64, Vec<u8>),
     SetLen(Id, u64),
     Sync(Id),
@@ -106,8 +106,8 @@ impl CrashDisk {
         let mut mark = None;
         for op in ops {
             match op {
-                Op::NewFile(_) => durable.push(Node::File(Vec::new())),
-                Op::NewDir(_) => durable.push(Node::Dir(BTreeMap::new())),
+                Op::NewFile => durable.push(Node::File(Vec::new())),
+                Op::NewDir => durable.push(Node::Dir(BTreeMap::new())),
                 Op::Write(id, ..) | Op::SetLen(id, _) | Op::Name(id, _) => {
                     pending.entry(*id).or_default().push(op);
                 }
@@ -149,16 +149,6 @@ impl CrashDisk {
         (Self::from_nodes(durable), mark)
     }
 
-    /// Changes a file behind everyone's back.
-    pub fn tamper(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut state = self.state();
-        let id = state.find(Path::new(path)).expect("the file is there");
-        match &mut state.nodes[id] {
-            Node::File(bytes) => change(bytes),
-            Node::Dir(_) => panic!("{path} is a directory"),
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -176,8 +166,8 @@ impl CrashDisk {
             None => {}
         }
         match op {
-            Op::NewFile(_) => state.nodes.push(Node::File(Vec::new())),
-            Op::NewDir(_) => state.nodes.push(Node::Dir(BTreeMap::new())),
+            Op::NewFile => state.nodes.push(Node::File(Vec::new())),
+            Op::NewDir => state.nodes.push(Node::Dir(BTreeMap::new())),
             _ => apply(&mut state.nodes, &op),
         }
         state.ops.push(op);
@@ -221,7 +211,7 @@ fn apply(nodes: &mut [Node], op: &Op) {
                 }
             }
         }
-        Op::NewFile(_) | Op::NewDir(_) | Op::Sync(_) | Op::SyncDir(_) | Op::Mark(_) => {}
+        Op::NewFile | Op::NewDir | Op::Sync(_) | Op::SyncDir(_) | Op::Mark(_) => {}
     }
 }
 
@@ -245,13 +235,13 @@ fn parent_and_name(path: &Path) -> (PathBuf, String) {
 }
 
 impl CrashDisk {
-    fn link(&self, path: &Path, op: fn(Id) -> Op) -> io::Result<Id> {
+    fn link(&self, path: &Path, op: Op) -> io::Result<Id> {
         let (parent, name) = parent_and_name(path);
         let (dir, id) = {
             let state = self.state();
             (state.find(&parent)?, state.nodes.len())
         };
-        self.run(op(id))?;
+        self.run(op)?;
         self.run(Op::Name(dir, NameOp::Link(name, id)))?;
         Ok(id)
     }
