@@ -1,0 +1,162 @@
+//! The whole file against the rules of the format (spec/backend-bbolt.md 1.4).
+//!
+//! Reads every page that the state reaches, past the cache, and goes on after damage where it can.
+//! Invariant: every page below the high-water mark is visited at most once.
+
+use crate::bitmap::Bitmap;
+use crate::bucket::Root;
+use crate::cursor::Entry;
+use crate::descent::{self, DEPTH_MAX};
+use crate::error::{Error, Result};
+use crate::free_pages::persisted_list;
+use crate::page::{Page, PageId};
+use crate::view::View;
+
+/// A rule that a file breaks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// The page where it shows.
+    pub page: PageId,
+    /// What is wrong, in words.
+    pub text: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "page {}: {}", self.page, self.text)
+    }
+}
+
+/// The most problems that are listed; a damaged page can bring many.
+const PROBLEMS_MAX: usize = 1000;
+
+/// Lists the rules that the state of a view breaks; empty when the file is sound.
+///
+/// # Errors
+/// When the file cannot be read. Damage is no error here.
+pub fn check(view: &View) -> Result<Vec<Problem>> {
+    let mut check =
+        Check { view, reached: Bitmap::new(view.meta().high_water), problems: Vec::new() };
+    check.reach(PageId(0), 2);
+    check.visit_root()?;
+    check.visit_freelist()?;
+    Ok(check.problems)
+}
+
+struct Check<'a> {
+    view: &'a View,
+    reached: Bitmap,
+    problems: Vec<Problem>,
+}
+
+/// What a page has to be, from the pages above it.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    depth: usize,
+    lower: &'a [u8],
+    upper: Option<&'a [u8]>,
+    over_buckets: bool,
+}
+
+impl Place<'_> {
+    const fn top(over_buckets: bool) -> Self {
+        Self { depth: 0, lower: &[], upper: None, over_buckets }
+    }
+}
+
+impl Check<'_> {
+    fn report(&mut self, page: PageId, text: impl ToString) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(Problem { page, text: text.to_string() });
+        }
+    }
+
+    /// Keeps damage as a problem; gives other errors on.
+    fn sound<T>(&mut self, page: PageId, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error @ Error::Corrupted { .. }) => {
+                self.report(page, error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn reach(&mut self, id: PageId, pages: u64) -> bool {
+        let added = self.reached.add(id, pages);
+        if let Err(twice) = added {
+            self.report(twice, "multiple references");
+        }
+        added.is_ok()
+    }
+
+    fn visit_root(&mut self) -> Result<()> {
+        self.visit(self.view.meta().root, Place::top(true))
+    }
+
+    fn visit(&mut self, id: PageId, place: Place<'_>) -> Result<()> {
+        let read = self.view.file().read(id, self.view.meta().high_water);
+        let Some(page) = self.sound(id, read)? else { return Ok(()) };
+        if !self.reach(id, page.pages()) {
+            return Ok(());
+        }
+        let keys = descent::check_keys(self.view.file(), place.lower, place.upper, &page);
+        self.sound(id, keys)?;
+        if page.is_leaf() {
+            return self.visit_leaf(&page, place.over_buckets);
+        }
+        if place.depth >= DEPTH_MAX {
+            self.report(id, descent::too_deep(self.view.file(), &page));
+            return Ok(());
+        }
+        for index in 0..page.count() {
+            let upper = (index + 1 < page.count()).then(|| page.key(index + 1)).or(place.upper);
+            let depth = place.depth + 1;
+            self.visit(page.child(index), Place { depth, lower: page.key(index), upper, ..place })?;
+        }
+        Ok(())
+    }
+
+    fn visit_leaf(&mut self, page: &Page, over_buckets: bool) -> Result<()> {
+        for index in 0..page.count() {
+            if page.is_bucket(index) != over_buckets {
+                self.report(page.id(), descent::wrong_element(self.view.file(), page, index));
+                continue;
+            }
+            if !over_buckets {
+                continue;
+            }
+            let bucket = Entry::new(page, index).bucket(self.view.file());
+            let Some(bucket) = self.sound(page.id(), bucket)? else { continue };
+            match bucket.root {
+                Root::Page(root) => self.visit(root, Place::top(false))?,
+                Root::Inline(inline) => self.visit_leaf(&inline, false)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A list that is part of the file has to name exactly the pages that nothing reaches.
+    fn visit_freelist(&mut self) -> Result<()> {
+        let Some(id) = self.view.meta().freelist else { return Ok(()) };
+        let read = persisted_list(self.view);
+        let Some(Some(list)) = self.sound(id, read)? else { return Ok(()) };
+        self.reach(list.run.start, list.run.pages);
+        let mut free = Bitmap::new(self.view.meta().high_water);
+        for page in list.free {
+            if free.add(page, 1).is_err() {
+                self.report(page, "freed twice or not below the high-water mark");
+            } else if self.reached.contains(page) {
+                self.report(page, "reachable freed");
+            }
+        }
+        let lost: Vec<u64> = self.reached.gaps(2).flatten().collect();
+        for page in lost.into_iter().map(PageId) {
+            if !free.contains(page) {
+                self.report(page, "unreachable unfreed");
+            }
+        }
+        Ok(())
+    }
+}
