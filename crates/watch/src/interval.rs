@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use env::{Rng, SeededRng};
 
 /// An exclusive end; no end is greater than any.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -54,25 +55,30 @@ impl Node {
 }
 
 /// A multimap from ranges `[start, end)` to ids, asked for the ids whose range holds a key.
-#[derive(Debug, Default)]
-pub struct IntervalTree {
+#[derive(Debug)]
+pub(crate) struct IntervalTree {
     root: Link,
-    /// Drives the priorities: SplitMix64 over a count, so that the shape does not depend on keys
-    /// that a client chooses, and a replay builds the same tree.
-    count: u64,
+    /// Draws the priorities: the shape does not depend on keys that a client chooses, and a replay
+    /// builds the same tree.
+    priorities: SeededRng,
+}
+
+impl Default for IntervalTree {
+    fn default() -> Self {
+        Self { root: None, priorities: SeededRng::new(0) }
+    }
 }
 
 impl IntervalTree {
     /// Adds an id to a range; no end means "to the last key".
-    pub fn insert(&mut self, start: &Bytes, end: Option<&Bytes>, id: u64) {
-        self.count += 1;
-        let priority = mix(self.count);
+    pub(crate) fn insert(&mut self, start: &Bytes, end: Option<&Bytes>, id: u64) {
+        let priority = self.priorities.next_u64();
         let end = End::from_bound(end);
         self.root = Some(insert(self.root.take(), start, &end, id, priority));
     }
 
     /// Takes an id from a range; whether it was there.
-    pub fn remove(&mut self, start: &Bytes, end: Option<&Bytes>, id: u64) -> bool {
+    pub(crate) fn remove(&mut self, start: &Bytes, end: Option<&Bytes>, id: u64) -> bool {
         let end = End::from_bound(end);
         let (root, removed) = remove(self.root.take(), start, &end, id);
         self.root = root;
@@ -80,22 +86,9 @@ impl IntervalTree {
     }
 
     /// Calls `visit` with each id whose range holds the key, in the order of (start, end, id).
-    pub fn stab(&self, key: &[u8], visit: &mut impl FnMut(u64)) {
+    pub(crate) fn stab(&self, key: &[u8], visit: &mut impl FnMut(u64)) {
         stab(&self.root, key, visit);
     }
-
-    /// Whether there are no ranges.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.root.is_none()
-    }
-}
-
-fn mix(count: u64) -> u64 {
-    let mut mixed = count.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 fn insert(link: Link, start: &Bytes, end: &End, id: u64, priority: u64) -> Box<Node> {
@@ -214,8 +207,6 @@ fn stab(link: &Link, key: &[u8], visit: &mut impl FnMut(u64)) {
 
 #[cfg(test)]
 mod tests {
-    use env::{Rng, SeededRng};
-
     use super::*;
 
     type Naive = BTreeSet<(Bytes, Option<Bytes>, u64)>;

@@ -1,0 +1,466 @@
+//! The hub's state machine: streams, watchers, and delivery.
+//!
+//! A synced watcher is found through the index when something changes. One that is behind (it
+//! started in the past, or its stream had no room) is told by [`Hub::catch_up`], a bounded stretch
+//! at a time, together with the others that are about as far.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bytes::Bytes;
+use prost::Message;
+use proto::twin::{self, WatchResponse};
+
+use crate::change::{Change, History, Kind};
+use crate::event::{Action, Create, Event, StreamId};
+use crate::fragment;
+use crate::index::Index;
+use crate::response;
+use crate::stream::Stream;
+use crate::watcher::Watcher;
+
+/// Progress notifications are spread over so many ticks of an interval.
+pub const PROGRESS_SLOTS: u64 = 10;
+
+/// etcd's words when a client gives an id twice.
+const DUPLICATE_ID: &str = "mvcc: duplicate watch ID provided on the WatchStream";
+/// etcd's words for a range that can hold no key.
+const EMPTY_RANGE: &str = "mvcc: watcher range is empty";
+/// etcd's words for a negative start revision.
+const NEGATIVE_START: &str = "etcdserver: mvcc: required revision has been compacted";
+
+/// The hub's bounds, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// What may be queued for a stream before its watchers have to wait.
+    pub stream_bytes_max: usize,
+    /// How much history is read at a time.
+    pub read_bytes_max: usize,
+    /// From which size on a response is split for a client that allows it.
+    pub fragment_bytes_max: usize,
+}
+
+/// Who watches what, and what each has been told.
+#[derive(Debug)]
+pub struct Hub<H> {
+    limits: Limits,
+    view: H,
+    /// Everything up to here was told to the synced watchers.
+    revision: i64,
+    streams: BTreeMap<StreamId, Stream>,
+    watchers: HashMap<u64, Watcher>,
+    next_watcher: u64,
+    index: Index,
+    /// Streams that have watchers behind and room for them.
+    ready: BTreeSet<StreamId>,
+}
+
+impl<H: History> Hub<H> {
+    /// A hub without watchers, as of a view.
+    pub fn new(view: H, limits: Limits) -> Self {
+        let revision = view.revision();
+        Self {
+            limits,
+            view,
+            revision,
+            streams: BTreeMap::new(),
+            watchers: HashMap::new(),
+            next_watcher: 0,
+            index: Index::default(),
+            ready: BTreeSet::new(),
+        }
+    }
+
+    /// How many watchers there are, and how many of them are behind.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let behind = self.streams.values().map(|stream| stream.behind.len()).sum();
+        (self.watchers.len(), behind)
+    }
+
+    /// How many streams there are.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Takes an event.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn handle(&mut self, event: Event<H>) -> Result<Vec<Action>, H::Error> {
+        let mut actions = Vec::new();
+        match event {
+            Event::View(view) => self.advance(view, &mut actions)?,
+            Event::Open(stream) => {
+                self.streams.insert(stream, Stream::default());
+            }
+            Event::Close(stream) => self.close(stream),
+            Event::Create(stream, create) => self.create(stream, create, &mut actions),
+            Event::Refuse(stream, reason) => {
+                self.send(stream, response::refused(self.revision, reason), &mut actions);
+            }
+            Event::Cancel(stream, watch_id) => self.cancel(stream, watch_id, &mut actions),
+            Event::Progress(stream) => self.progress(stream, &mut actions),
+            Event::Drained(stream, bytes) => self.drained(stream, bytes),
+            Event::ProgressTick(slot) => self.progress_tick(slot, &mut actions),
+        }
+        Ok(actions)
+    }
+
+    /// Whether [`catch_up`](Self::catch_up) has something to do.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Tells a stretch of history to those that are behind and have room.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn catch_up(&mut self) -> Result<Vec<Action>, H::Error> {
+        let mut actions = Vec::new();
+        self.cancel_compacted(&mut actions);
+        let ready: Vec<u64> =
+            self.ready.iter().flat_map(|id| self.streams[id].behind.iter().copied()).collect();
+        let Some(from) = ready.iter().map(|id| self.watchers[id].next).min() else {
+            return Ok(actions);
+        };
+        let mut through = self.revision;
+        if from <= self.revision {
+            let read = self.view.changes(from, self.revision, self.limits.read_bytes_max)?;
+            through = read.through;
+            let mut told = Told::new(&self.view);
+            for change in &read.changes {
+                told.begin();
+                for id in &ready {
+                    let watcher = &self.watchers[id];
+                    if watcher.range.contains(&change.key)
+                        && watcher.wants(change.revision, change.kind)
+                    {
+                        told.tell(*id, watcher, change)?;
+                    }
+                }
+            }
+            let told = told.into_events();
+            self.deliver_behind(told, &ready, through, &mut actions);
+        } else {
+            self.deliver_behind(BTreeMap::new(), &ready, through, &mut actions);
+        }
+        self.answer_progress(&mut actions);
+        Ok(actions)
+    }
+
+    fn advance(&mut self, view: H, actions: &mut Vec<Action>) -> Result<(), H::Error> {
+        let newest = view.revision();
+        self.view = view;
+        while self.revision < newest {
+            let from = self.revision + 1;
+            let read = self.view.changes(from, newest, self.limits.read_bytes_max)?;
+            let mut told = Told::new(&self.view);
+            for change in &read.changes {
+                told.begin();
+                let mut concerned = Vec::new();
+                self.index.find(&change.key, &mut |id| concerned.push(id));
+                for id in concerned {
+                    let watcher = &self.watchers[&id];
+                    if watcher.wants(change.revision, change.kind) {
+                        told.tell(id, watcher, change)?;
+                    }
+                }
+            }
+            let told = told.into_events();
+            self.revision = read.through;
+            self.deliver_synced(told, from, actions);
+        }
+        Ok(())
+    }
+
+    /// Sends to synced watchers; one whose stream has no room falls behind.
+    fn deliver_synced(
+        &mut self,
+        told: BTreeMap<u64, Vec<Bytes>>,
+        from: i64,
+        actions: &mut Vec<Action>,
+    ) {
+        for (id, events) in told {
+            let stream = self.watchers[&id].stream;
+            if self.streams[&stream].has_room(self.limits.stream_bytes_max) {
+                self.deliver(id, events, self.revision, actions);
+            } else {
+                self.fall_behind(id, from);
+            }
+        }
+    }
+
+    /// Sends to watchers that are behind, and moves them on; those that have been told everything
+    /// are synced from now on.
+    fn deliver_behind(
+        &mut self,
+        mut told: BTreeMap<u64, Vec<Bytes>>,
+        ready: &[u64],
+        through: i64,
+        actions: &mut Vec<Action>,
+    ) {
+        for id in ready {
+            let stream = self.watchers[id].stream;
+            if let Some(events) = told.remove(id) {
+                if !self.streams[&stream].has_room(self.limits.stream_bytes_max) {
+                    continue;
+                }
+                self.deliver(*id, events, self.revision, actions);
+            }
+            let watcher = self.watchers.get_mut(id).expect("it is ready");
+            watcher.next = watcher.next.max(through + 1);
+            if watcher.next > self.revision {
+                watcher.synced = true;
+                self.index.insert(&watcher.range, *id);
+                self.streams.get_mut(&stream).expect("it has watchers").behind.remove(id);
+            }
+            self.update_ready(stream);
+        }
+    }
+
+    fn deliver(&mut self, id: u64, events: Vec<Bytes>, revision: i64, actions: &mut Vec<Action>) {
+        let watcher = self.watchers.get_mut(&id).expect("it is told something");
+        watcher.idle = false;
+        let whole = response::events(revision, watcher.watch_id, events);
+        let (stream, fragmented) = (watcher.stream, watcher.fragment);
+        if fragmented {
+            for piece in fragment::split(whole, self.limits.fragment_bytes_max) {
+                self.send(stream, piece, actions);
+            }
+        } else {
+            self.send(stream, whole, actions);
+        }
+    }
+
+    fn fall_behind(&mut self, id: u64, from: i64) {
+        let watcher = self.watchers.get_mut(&id).expect("it is synced");
+        watcher.next = watcher.next.max(from);
+        watcher.synced = false;
+        self.index.remove(&watcher.range, id);
+        let stream = self.streams.get_mut(&watcher.stream).expect("it has watchers");
+        stream.behind.insert(id);
+    }
+
+    /// Ends the watches of those behind whose position is no longer in the history.
+    fn cancel_compacted(&mut self, actions: &mut Vec<Action>) {
+        let compacted = self.view.compacted();
+        let gone: Vec<u64> = self
+            .ready
+            .iter()
+            .flat_map(|id| self.streams[id].behind.iter().copied())
+            .filter(|id| self.watchers[id].next < compacted)
+            .collect();
+        for id in gone {
+            let (stream, watch_id) = (self.watchers[&id].stream, self.watchers[&id].watch_id);
+            self.remove(id);
+            let answer = response::compacted(self.revision, watch_id, compacted);
+            self.send(stream, answer, actions);
+        }
+    }
+
+    fn create(&mut self, stream: StreamId, create: Create, actions: &mut Vec<Action>) {
+        let revision = self.revision;
+        let Some(entry) = self.streams.get_mut(&stream) else { return };
+        let refusal = if create.start_revision < 0 {
+            Some(NEGATIVE_START)
+        } else if is_empty(&create.range) {
+            Some(EMPTY_RANGE)
+        } else {
+            None
+        };
+        let assigned = match refusal {
+            Some(reason) => Err(reason),
+            None => entry.assign_id(create.watch_id).ok_or(DUPLICATE_ID),
+        };
+        let watch_id = match assigned {
+            Ok(watch_id) => watch_id,
+            Err(reason) => {
+                return self.send(stream, response::refused(revision, reason.to_owned()), actions);
+            }
+        };
+        let id = self.next_watcher;
+        self.next_watcher += 1;
+        entry.watchers.insert(watch_id, id);
+        let next = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
+        let mut watcher = Watcher::new(stream, watch_id, create, next);
+        watcher.synced = next > revision;
+        if watcher.synced {
+            self.index.insert(&watcher.range, id);
+        } else {
+            entry.behind.insert(id);
+        }
+        self.watchers.insert(id, watcher);
+        self.send(stream, response::created(revision, watch_id), actions);
+        self.update_ready(stream);
+    }
+
+    fn cancel(&mut self, stream: StreamId, watch_id: i64, actions: &mut Vec<Action>) {
+        let found = self.streams.get(&stream).and_then(|stream| stream.watchers.get(&watch_id));
+        let Some(id) = found.copied() else { return };
+        self.remove(id);
+        self.send(stream, response::canceled(self.revision, watch_id), actions);
+        self.answer_progress_of(stream, actions);
+    }
+
+    fn remove(&mut self, id: u64) {
+        let watcher = self.watchers.remove(&id).expect("it is known");
+        if watcher.synced {
+            self.index.remove(&watcher.range, id);
+        }
+        if let Some(stream) = self.streams.get_mut(&watcher.stream) {
+            stream.watchers.remove(&watcher.watch_id);
+            stream.behind.remove(&id);
+        }
+        self.update_ready(watcher.stream);
+    }
+
+    fn close(&mut self, stream: StreamId) {
+        let Some(closed) = self.streams.remove(&stream) else { return };
+        self.ready.remove(&stream);
+        for id in closed.watchers.into_values() {
+            let watcher = self.watchers.remove(&id).expect("its stream has it");
+            if watcher.synced {
+                self.index.remove(&watcher.range, id);
+            }
+        }
+    }
+
+    fn drained(&mut self, stream: StreamId, bytes: usize) {
+        if let Some(entry) = self.streams.get_mut(&stream) {
+            entry.queued = entry.queued.saturating_sub(bytes);
+            self.update_ready(stream);
+        }
+    }
+
+    fn progress(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+        if let Some(entry) = self.streams.get_mut(&stream) {
+            entry.progress_wanted = true;
+            self.answer_progress_of(stream, actions);
+        }
+    }
+
+    fn answer_progress(&mut self, actions: &mut Vec<Action>) {
+        let wanting = |(id, stream): (&StreamId, &Stream)| stream.progress_wanted.then_some(*id);
+        let wanting: Vec<StreamId> = self.streams.iter().filter_map(wanting).collect();
+        for stream in wanting {
+            self.answer_progress_of(stream, actions);
+        }
+    }
+
+    /// Answers a progress request once nobody on the stream is behind. As in Go there is no answer
+    /// for a stream without watches, or with one whose first revision is still to come.
+    fn answer_progress_of(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
+        let Some(entry) = self.streams.get_mut(&stream) else { return };
+        if !entry.progress_wanted || !entry.behind.is_empty() {
+            return;
+        }
+        entry.progress_wanted = false;
+        let started = |id: &u64| self.watchers[id].next <= self.revision + 1;
+        if !entry.watchers.is_empty() && entry.watchers.values().all(started) {
+            let answer = response::progress(self.revision, response::NO_WATCH);
+            self.send(stream, answer, actions);
+        }
+    }
+
+    fn progress_tick(&mut self, slot: u64, actions: &mut Vec<Action>) {
+        let revision = self.revision;
+        let mut due = Vec::new();
+        for (stream, entry) in &self.streams {
+            if stream.0 % PROGRESS_SLOTS != slot % PROGRESS_SLOTS {
+                continue;
+            }
+            for id in entry.watchers.values() {
+                let watcher = self.watchers.get_mut(id).expect("its stream has it");
+                let idle = std::mem::replace(&mut watcher.idle, true);
+                if watcher.progress_notify && idle && watcher.synced && watcher.next <= revision + 1
+                {
+                    due.push((*stream, watcher.watch_id));
+                }
+            }
+        }
+        for (stream, watch_id) in due {
+            self.send(stream, response::progress(revision, watch_id), actions);
+        }
+    }
+
+    fn send(&mut self, stream: StreamId, response: WatchResponse, actions: &mut Vec<Action>) {
+        if let Some(entry) = self.streams.get_mut(&stream) {
+            entry.queued += response.encoded_len();
+            actions.push(Action::Send(stream, response));
+            self.update_ready(stream);
+        }
+    }
+
+    fn update_ready(&mut self, stream: StreamId) {
+        let ready = self.streams.get(&stream).is_some_and(|entry| {
+            !entry.behind.is_empty() && entry.has_room(self.limits.stream_bytes_max)
+        });
+        if ready {
+            self.ready.insert(stream);
+        } else {
+            self.ready.remove(&stream);
+        }
+    }
+}
+
+fn is_empty(range: &types::KeyRange) -> bool {
+    matches!(range, types::KeyRange::Range(start, end) if start >= end)
+}
+
+/// The events of a stretch, by watcher, each encoded once (and once more with what it replaced, if
+/// somebody wants that).
+struct Told<'a, H> {
+    view: &'a H,
+    events: BTreeMap<u64, Vec<Bytes>>,
+    /// The current change, encoded.
+    plain: Option<Bytes>,
+    with_previous: Option<Bytes>,
+}
+
+impl<'a, H: History> Told<'a, H> {
+    const fn new(view: &'a H) -> Self {
+        Self { view, events: BTreeMap::new(), plain: None, with_previous: None }
+    }
+
+    /// What is told from now on is about another change.
+    fn begin(&mut self) {
+        self.plain = None;
+        self.with_previous = None;
+    }
+
+    fn tell(&mut self, id: u64, watcher: &Watcher, change: &Change) -> Result<(), H::Error> {
+        let slot = if watcher.prev_kv { &mut self.with_previous } else { &mut self.plain };
+        let event = match slot {
+            Some(event) => event.clone(),
+            None => {
+                let previous = if watcher.prev_kv && !change.creates {
+                    self.view.value_at(&change.key, change.revision - 1)?
+                } else {
+                    None
+                };
+                slot.insert(encode(change, previous)).clone()
+            }
+        };
+        self.events.entry(id).or_default().push(event);
+        Ok(())
+    }
+
+    fn into_events(self) -> BTreeMap<u64, Vec<Bytes>> {
+        self.events
+    }
+}
+
+fn encode(change: &Change, previous: Option<Bytes>) -> Bytes {
+    let event = twin::Event {
+        r#type: i32::from(change.kind == Kind::Delete),
+        kv: Some(change.kv.clone()),
+        prev_kv: previous,
+    };
+    event.encode_to_vec().into()
+}
+
+#[cfg(test)]
+#[path = "hub_test.rs"]
+mod tests;

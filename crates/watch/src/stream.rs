@@ -1,0 +1,38 @@
+//! One client's stream: its watches by id, and how much may still be queued for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The watches of a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    /// Watchers by the client's ids.
+    pub(crate) watchers: BTreeMap<i64, u64>,
+    /// Those that have not been told everything.
+    pub(crate) behind: BTreeSet<u64>,
+    /// The next id that the hub gives.
+    next_id: i64,
+    /// Bytes queued and not drained yet.
+    pub(crate) queued: usize,
+    /// A progress request waits for those behind.
+    pub(crate) progress_wanted: bool,
+}
+
+impl Stream {
+    /// The id for a watch: the wanted one, or for 0 the next that is free. `None` if it is taken.
+    pub(crate) fn assign_id(&mut self, wanted: i64) -> Option<i64> {
+        if wanted != 0 {
+            return (!self.watchers.contains_key(&wanted)).then_some(wanted);
+        }
+        while self.watchers.contains_key(&self.next_id) {
+            self.next_id += 1;
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        Some(id)
+    }
+
+    /// Room is counted before a response, so that one of any size can go out.
+    pub(crate) const fn has_room(&self, queued_max: usize) -> bool {
+        self.queued < queued_max
+    }
+}
