@@ -70,6 +70,19 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+    /// Entries are missing. So it is behind a snapshot that is older than one received from a peer:
+    /// the log does not bridge what that one has skipped.
+    #[error("wal: slice bounds out of range: {} at offset {offset} has entry {found}, the next one is {expected}", file.display())]
+    Gap {
+        /// The segment.
+        file: PathBuf,
+        /// Where the entry's record starts.
+        offset: u64,
+        /// The highest index that could stand there.
+        expected: Index,
+        /// The index that stands there.
+        found: Index,
+    },
     /// The log has no record of the wanted snapshot.
     #[error("wal: snapshot not found")]
     SnapshotNotFound,

@@ -27,7 +27,7 @@ impl Wal {
     /// # Errors
     /// [`Error::Torn`] if the last record is not whole: [`recover`](Self::recover) deals with that.
     /// [`Error::NotFound`], [`Error::SnapshotNotFound`], [`Error::SnapshotMismatch`] if the log does
-    /// not fit the snapshot; [`Error::Locked`]; [`Error::Corrupted`]; [`Error::Io`].
+    /// not fit the snapshot; [`Error::Gap`]; [`Error::Locked`]; [`Error::Corrupted`]; [`Error::Io`].
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,

@@ -7,7 +7,7 @@
 //! handed out only if its stored CRC equals the running one; no allocation is larger than the file
 //! that it is read from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -124,6 +124,11 @@ impl Records {
     /// The running CRC.
     pub(crate) const fn crc(&self) -> u32 {
         self.crc
+    }
+
+    /// The segment of the record handed out last.
+    pub(crate) fn path(&self) -> &Path {
+        &self.source().path
     }
 
     /// The next record; `None` at the end of the log.

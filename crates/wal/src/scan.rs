@@ -121,9 +121,11 @@ impl Scan {
         let entry = Entry::decode(record.data.clone())
             .map_err(|error| undecoded(records, "entry", &error))?;
         let index = Index(entry.index);
-        self.entries.push(entry).map_err(|next| {
-            let expected = format!("an entry of index {next} at most");
-            records.corrupted_record(&expected, &format!("index {index}"))
+        self.entries.push(entry).map_err(|expected| Error::Gap {
+            file: records.path().to_path_buf(),
+            offset: record.position.offset,
+            expected,
+            found: index,
         })?;
         self.last_index = index;
         if index > self.at.index {

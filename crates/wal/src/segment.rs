@@ -147,9 +147,10 @@ pub(crate) fn clear_tail(file: &dyn File, path: &Path, offset: u64, len_min: u64
 
 fn is_zero(file: &dyn File, path: &Path, mut offset: u64, len: u64) -> Result<bool> {
     let mut buffer = vec![0; ZEROS_BYTES.min(len.saturating_sub(offset) as usize)];
+    let zeros = buffer.clone();
     while offset < len {
         let read = file.read_at(&mut buffer, offset).context("read", path)?;
-        if read == 0 || buffer[..read].iter().any(|byte| *byte != 0) {
+        if read == 0 || buffer[..read] != zeros[..read] {
             return Ok(read == 0);
         }
         offset += read as u64;
