@@ -7,7 +7,9 @@
 //! only after the node answered it; streams hold at most [`stream::STREAM_MESSAGES_MAX`] messages.
 
 mod caller;
+pub mod check;
 mod health;
+mod overlap;
 mod service;
 pub mod stream;
 
