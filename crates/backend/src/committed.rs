@@ -1,12 +1,11 @@
 //! A committed state of the file: what a ticket resolves to.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use types::{RecordKey, Revision};
 
-use crate::pages::{self, Cursor};
 use crate::schema::{self, Bucket, Malformed};
 use crate::{Error, Generation, Position, Result};
 
@@ -17,9 +16,12 @@ use crate::{Error, Generation, Position, Result};
 /// to clone, for any thread; reading may do I/O.
 #[derive(Clone)]
 pub struct Committed {
-    view: pages::View,
+    view: bolt::View,
     about: Arc<About>,
 }
+
+/// Which pages a scan has met: what the writer needs to know before its first commit.
+type Learned = Arc<Mutex<Option<bolt::Footprint>>>;
 
 /// What is known beside the pages.
 #[derive(Clone)]
@@ -29,37 +31,40 @@ struct About {
     generation: Generation,
     /// How often records were deleted since the start.
     deletions: u64,
+    learned: Learned,
 }
 
 impl Committed {
     /// The state of a file as it is found: the position is read from its rows.
-    pub(crate) fn found(
-        view: pages::View,
-        path: Arc<Path>,
-        generation: Generation,
-    ) -> Result<Self> {
-        let about = About { path, position: Position::default(), generation, deletions: 0 };
+    pub(crate) fn found(view: bolt::View, path: Arc<Path>, generation: Generation) -> Result<Self> {
+        let about = About {
+            path,
+            position: Position::default(),
+            generation,
+            deletions: 0,
+            learned: Learned::default(),
+        };
         let unread = Self { view, about: Arc::new(about) };
         let position = unread.read_position()?;
         Ok(unread.followed_by(unread.view.clone(), position))
     }
 
     /// The state after this one in the same file.
-    pub(crate) fn followed_by(&self, view: pages::View, position: Position) -> Self {
+    pub(crate) fn followed_by(&self, view: bolt::View, position: Position) -> Self {
         self.with(view, |about| about.position = position)
     }
 
     /// The state after this one, with records deleted.
-    pub(crate) fn compacted_to(&self, view: pages::View) -> Self {
+    pub(crate) fn compacted_to(&self, view: bolt::View) -> Self {
         self.with(view, |about| about.deletions += 1)
     }
 
     /// The same state in the file that replaces this one.
-    pub(crate) fn moved_to(&self, view: pages::View) -> Self {
+    pub(crate) fn moved_to(&self, view: bolt::View) -> Self {
         self.with(view, |about| about.generation = about.generation.next())
     }
 
-    fn with(&self, view: pages::View, change: impl FnOnce(&mut About)) -> Self {
+    fn with(&self, view: bolt::View, change: impl FnOnce(&mut About)) -> Self {
         let mut about = About::clone(&self.about);
         change(&mut about);
         Self { view, about: Arc::new(about) }
@@ -101,7 +106,7 @@ impl Committed {
     /// # Errors
     /// When the file cannot be read.
     pub fn get(&self, bucket: Bucket, key: &[u8]) -> Result<Option<Bytes>> {
-        self.view.get(bucket.as_bytes(), key)
+        Ok(self.view.get(bucket.as_bytes(), key)?)
     }
 
     /// All rows of a bucket in the order of their keys. Not for [`Bucket::Key`], which is read by
@@ -111,15 +116,18 @@ impl Committed {
     /// When the file cannot be read.
     pub fn rows(&self, bucket: Bucket) -> Result<Vec<(Bytes, Bytes)>> {
         let mut rows = Vec::new();
-        self.scan(bucket.as_bytes(), |key, value| {
-            rows.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
-            Ok(())
-        })?;
+        let mut cursor = self.view.cursor(bucket.as_bytes())?;
+        while let Some(row) = cursor.next()? {
+            rows.push((Bytes::copy_from_slice(row.key()), Bytes::copy_from_slice(row.value())));
+        }
         Ok(rows)
     }
 
     /// Shows every record to `visit`, in the order of revisions, in one sequential pass that leaves
     /// the page cache alone: for the start. Stops at the first error.
+    ///
+    /// A whole pass also learns which pages the records take, for
+    /// [`Committer::find_free_pages`](crate::Committer::find_free_pages).
     ///
     /// # Errors
     /// When the file cannot be read, a key is no record's, or `visit` fails.
@@ -127,7 +135,20 @@ impl Committed {
         &self,
         mut visit: impl FnMut(RecordKey, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        self.scan(Bucket::Key.as_bytes(), |key, value| visit(self.record_key(key)?, value))
+        let bucket = Bucket::Key.as_bytes();
+        let footprint = self.view.scan(bucket, |key, value| visit(self.record_key(key)?, value))?;
+        *self.learned() = Some(footprint);
+        Ok(())
+    }
+
+    /// What the last scan learned, once.
+    pub(crate) fn take_footprint(&self) -> Option<bolt::Footprint> {
+        self.learned().take()
+    }
+
+    fn learned(&self) -> std::sync::MutexGuard<'_, Option<bolt::Footprint>> {
+        // A footprint is put there whole or not at all.
+        self.about.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads a key of the bucket `key`.
@@ -145,8 +166,7 @@ impl Committed {
 
     /// The newest record's key.
     pub(crate) fn last_record(&self) -> Result<Option<RecordKey>> {
-        let Some(mut cursor) = self.record_cursor()? else { return Ok(None) };
-        cursor.last()?.map(|(key, _)| self.record_key(&key)).transpose()
+        self.record_cursor()?.last()?.map(|row| self.record_key(row.key())).transpose()
     }
 
     /// The records after a key, or all, in order.
@@ -170,33 +190,28 @@ impl Committed {
         let mut cursor = self.record_cursor()?;
         let mut start = Some(from);
         Ok(std::iter::from_fn(move || {
-            let cursor = cursor.as_mut()?;
             let row = match start.take() {
                 Some(from) => cursor.seek(&RecordKey::revision_bytes(from)),
                 None => cursor.next(),
             };
-            row.and_then(|row| self.read_record(row)).transpose()
+            self.read_record(row).transpose()
         }))
     }
 
-    /// Reads a row of the bucket `key`.
+    /// Reads what a move of a cursor over the records came to.
     pub(crate) fn read_record(
         &self,
-        row: Option<(Bytes, Bytes)>,
+        row: bolt::Result<Option<bolt::Entry<'_>>>,
     ) -> Result<Option<(RecordKey, Bytes)>> {
-        row.map(|(key, value)| Ok((self.record_key(&key)?, value))).transpose()
+        row?.map(|row| Ok((self.record_key(row.key())?, row.shared_value()))).transpose()
     }
 
     /// A cursor over the bucket `key`.
-    pub(crate) fn record_cursor(&self) -> Result<Option<Cursor>> {
-        self.view.cursor(Bucket::Key.as_bytes())
+    pub(crate) fn record_cursor(&self) -> Result<bolt::Cursor> {
+        Ok(self.view.cursor(Bucket::Key.as_bytes())?)
     }
 
-    fn scan(&self, bucket: &[u8], visit: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
-        self.view.scan(bucket, visit)
-    }
-
-    pub(crate) const fn pages(&self) -> &pages::View {
+    pub(crate) const fn pages(&self) -> &bolt::View {
         &self.view
     }
 

@@ -12,11 +12,13 @@
 
 use std::sync::Arc;
 
-use types::{Index, Term};
+use bolt::Writer;
+use bytes::Bytes;
+use env::Disk;
+use types::{Index, RecordKey, Term};
 
 use crate::backend::TicketId;
 use crate::committed::Committed;
-use crate::pages::Writer;
 use crate::records::Prefix;
 use crate::rows::Rows;
 use crate::schema::{self, Bucket};
@@ -81,6 +83,8 @@ impl Done {
 
 /// Owns the file's writer, on the commit thread.
 pub struct Committer {
+    disk: Arc<dyn Disk>,
+    options: bolt::Options,
     writer: Writer,
     /// The state after the last job.
     state: Committed,
@@ -92,13 +96,26 @@ struct Prepared {
     number: u64,
     position: Position,
     tickets: Vec<TicketId>,
-    /// Nothing had to be written: the state is as before.
-    unchanged: bool,
+    /// `None`: nothing had to be written, the state is as before.
+    pages: Option<bolt::Prepared>,
 }
 
 impl Committer {
-    pub(crate) const fn new(writer: Writer, state: Committed) -> Self {
-        Self { writer, state, prepared: None }
+    pub(crate) const fn new(
+        disk: Arc<dyn Disk>,
+        options: bolt::Options,
+        writer: Writer,
+        state: Committed,
+    ) -> Self {
+        Self { disk, options, writer, state, prepared: None }
+    }
+
+    pub(crate) const fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    pub(crate) const fn bolt_options(&self) -> &bolt::Options {
+        &self.options
     }
 
     /// The first half of a commit: writes and syncs the job's pages. A crash now leaves the file as
@@ -115,51 +132,54 @@ impl Committer {
         let unchanged = frozen.records.len() == 0
             && frozen.rows.is_empty()
             && position == *self.state.position();
-        if !unchanged {
-            self.write(&frozen, &position)?;
-        }
-        self.prepared = Some(Prepared { number: frozen.number, position, tickets, unchanged });
+        let pages = if unchanged { None } else { Some(self.write(&frozen, &position)?) };
+        self.prepared = Some(Prepared { number: frozen.number, position, tickets, pages });
         Ok(())
     }
 
-    fn write(&mut self, frozen: &Frozen, position: &Position) -> Result<()> {
+    fn write(&mut self, frozen: &Frozen, position: &Position) -> Result<bolt::Prepared> {
         env::fail_point!("beforeStartDBTxn");
+        self.learn();
         env::fail_point!("afterStartDBTxn");
         for (key, value) in frozen.records.iter() {
-            let bytes = key.to_bytes();
-            self.writer.put(Bucket::Key.as_bytes(), &bytes[..key.len()], value)?;
+            self.writer.put(Bucket::Key.as_bytes(), stored_key(*key), value.clone())?;
         }
         for (bucket, key, value) in frozen.rows.iter() {
             match value {
-                Some(value) => self.writer.put(bucket.as_bytes(), key, value)?,
-                None => self.writer.delete(bucket.as_bytes(), key)?,
+                Some(value) => self.writer.put(bucket.as_bytes(), key.clone(), value.clone())?,
+                None => self.writer.delete(bucket.as_bytes(), key.clone())?,
             }
         }
         env::fail_point!("commitBeforePreCommitHook");
         self.write_position(position)?;
         env::fail_point!("commitAfterPreCommitHook");
         env::fail_point!("beforeCommit");
-        self.writer.prepare()
+        Ok(self.writer.prepare()?)
     }
 
     /// Writes the rows of the position. Index and term 0 and an empty configuration are never
     /// written; a configuration only when it differs from the one that the file has, as Go does.
     fn write_position(&mut self, position: &Position) -> Result<()> {
-        let before = self.state.position();
-        let meta = Bucket::Meta.as_bytes();
         if position.index == Index(0) {
             return Ok(());
         }
-        let index = schema::consistent_index::encode(position.index);
-        self.writer.put(meta, schema::consistent_index::KEY, &index)?;
+        self.put_meta(
+            schema::consistent_index::KEY,
+            &schema::consistent_index::encode(position.index),
+        )?;
         if position.term > Term(0) {
-            self.writer.put(meta, schema::term::KEY, &schema::term::encode(position.term))?;
+            self.put_meta(schema::term::KEY, &schema::term::encode(position.term))?;
         }
-        if position.conf_state != before.conf_state && !position.conf_state.voters.is_empty() {
-            let text = schema::conf_state::encode(&position.conf_state);
-            self.writer.put(meta, schema::conf_state::KEY, &text)?;
+        let conf_state = &position.conf_state;
+        if *conf_state != self.state.position().conf_state && !conf_state.voters.is_empty() {
+            self.put_meta(schema::conf_state::KEY, &schema::conf_state::encode(conf_state))?;
         }
         Ok(())
+    }
+
+    pub(crate) fn put_meta(&mut self, key: &'static [u8], value: &[u8]) -> Result<()> {
+        let value = Bytes::copy_from_slice(value);
+        Ok(self.writer.put(Bucket::Meta.as_bytes(), Bytes::from_static(key), value)?)
     }
 
     /// The second half: makes the prepared job the file's state, durably. To be called when the log
@@ -172,12 +192,34 @@ impl Committer {
     /// When no job is prepared.
     pub fn finish(&mut self) -> Result<Done> {
         let job = self.prepared.take().expect("finish follows prepare");
-        if !job.unchanged {
-            let view = self.writer.finish()?;
+        if let Some(pages) = job.pages {
+            let view = pages.finish(&mut self.writer)?;
             env::fail_point!("afterCommit");
             self.state = self.state.followed_by(view, job.position);
         }
         Ok(Done { state: self.state.clone(), frozen: Some(job.number), tickets: job.tickets })
+    }
+
+    /// Finds the pages of a file just opened that nothing uses. The first commit would do it, and
+    /// until then [`Sizes::in_use`](crate::Sizes::in_use) takes all pages for used. After
+    /// [`Committed::scan_records`] it reads only the small buckets.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    ///
+    /// # Panics
+    /// Between the halves of a commit.
+    pub fn find_free_pages(&mut self) -> Result<Done> {
+        self.learn();
+        self.writer().find_free_pages()?;
+        Ok(self.maintained())
+    }
+
+    /// Hands what a scan has learned to the writer.
+    fn learn(&mut self) {
+        if let Some(footprint) = self.state.take_footprint() {
+            self.writer.learn(footprint);
+        }
     }
 
     /// The state after the last job.
@@ -197,8 +239,8 @@ impl Committer {
 
     /// Commits deletions of records; the position stays.
     pub(crate) fn commit_deletions(&mut self) -> Result<Done> {
-        self.writer.prepare()?;
-        let view = self.writer.finish()?;
+        self.learn();
+        let view = self.writer.commit()?;
         self.state = self.state.compacted_to(view);
         Ok(self.maintained())
     }
@@ -213,4 +255,9 @@ impl Committer {
     pub(crate) fn maintained(&self) -> Done {
         Done { state: self.state.clone(), frozen: None, tickets: Vec::new() }
     }
+}
+
+/// A record's key as stored.
+pub(crate) fn stored_key(key: RecordKey) -> Bytes {
+    Bytes::copy_from_slice(&key.to_bytes()[..key.len()])
 }

@@ -9,7 +9,7 @@
 use types::{RecordKey, Revision};
 
 use crate::Result;
-use crate::committer::{Committer, Done};
+use crate::committer::{Committer, Done, stored_key};
 use crate::schema::{self, Bucket};
 
 /// One batch of a compaction.
@@ -92,15 +92,13 @@ impl Committer {
         if doomed.is_empty() && finished.is_none() {
             return Ok(self.maintained());
         }
-        let writer = self.writer();
         for key in doomed {
-            let bytes = key.to_bytes();
-            writer.delete(Bucket::Key.as_bytes(), &bytes[..key.len()])?;
+            self.writer().delete(Bucket::Key.as_bytes(), stored_key(*key))?;
         }
         if let Some(main) = finished {
             env::fail_point!("compactBeforeSetFinishedCompact");
-            let value = schema::compact_revision::encode(main);
-            writer.put(Bucket::Meta.as_bytes(), schema::compact_revision::FINISHED, &value)?;
+            let mark = schema::compact_revision::encode(main);
+            self.put_meta(schema::compact_revision::FINISHED, &mark)?;
             env::fail_point!("compactAfterSetFinishedCompact");
         }
         env::fail_point!("compactBeforeCommitBatch");

@@ -10,6 +10,9 @@ use crate::schema::Malformed;
 /// reason.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The file cannot be read or written, or its pages are damaged.
+    #[error(transparent)]
+    File(bolt::Error),
     /// A file beside the database cannot be handled.
     #[error("{doing} {}: {source}", path.display())]
     Io {
@@ -37,6 +40,15 @@ pub enum Error {
     /// A defragmentation could not be carried out; the file is as before.
     #[error("{0}")]
     Defrag(String),
+}
+
+impl From<bolt::Error> for Error {
+    fn from(error: bolt::Error) -> Self {
+        match error {
+            bolt::Error::Locked { file } => Self::Locked(file),
+            other => Self::File(other),
+        }
+    }
 }
 
 /// The result of the crate's calls.

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bolt::{Fill, Sync, Writer};
 use env::Disk;
 
 use crate::committed::Committed;
-use crate::pages::{self, Writer};
 use crate::schema::Bucket;
 use crate::{Backend, Committer, Generation, Result, defrag};
 
@@ -36,16 +36,6 @@ pub struct Options {
     pub generation: Generation,
 }
 
-/// Whether commits wait until the disk has them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Sync {
-    /// They do.
-    #[default]
-    Required,
-    /// They don't (`--unsafe-no-fsync`): a crash of the machine may destroy the file.
-    Off,
-}
-
 impl Options {
     /// The defaults for a path.
     #[must_use]
@@ -70,27 +60,25 @@ impl Options {
 /// tries again. Else as the disk says, or when the file is damaged.
 pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<(Backend, Committer)> {
     let path: Arc<Path> = options.path.clone().into();
-    let (mut writer, mut view) = pages::open(Arc::clone(&disk), &path)?;
+    let bolt_options = bolt::Options {
+        cache_bytes: options.cache_bytes,
+        sync: options.sync,
+        ..bolt::Options::default()
+    };
+    let (mut writer, _) = bolt::open(&*disk, &path, &bolt_options)?;
+    writer.set_fill(Bucket::Key.as_bytes(), Fill::SEQUENTIAL);
     defrag::remove_leftovers(&*disk, &path)?;
-    if let Some(created) = create_buckets(&mut writer, &view)? {
-        view = created;
-    }
-    let state = Committed::found(view, path, options.generation)?;
+    create_buckets(&mut writer)?;
+    let state = Committed::found(writer.view().clone(), path, options.generation)?;
     let backend = Backend::new(&options, state.clone())?;
-    Ok((backend, Committer::new(writer, state)))
+    Ok((backend, Committer::new(disk, bolt_options, writer, state)))
 }
 
 /// Creates the buckets that are not there, in one transaction.
-fn create_buckets(writer: &mut Writer, view: &pages::View) -> Result<Option<pages::View>> {
-    let there = view.buckets()?;
-    let missing = |bucket: &Bucket| !there.iter().any(|name| name == bucket.as_bytes());
-    let missing: Vec<Bucket> = Bucket::ALL.into_iter().filter(missing).collect();
-    if missing.is_empty() {
-        return Ok(None);
-    }
-    for bucket in missing {
+fn create_buckets(writer: &mut Writer) -> Result<()> {
+    for bucket in Bucket::ALL {
         writer.create_bucket(bucket.as_bytes())?;
     }
-    writer.prepare()?;
-    Ok(Some(writer.finish()?))
+    writer.commit()?;
+    Ok(())
 }

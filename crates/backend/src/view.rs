@@ -9,7 +9,6 @@ use bytes::Bytes;
 use types::{RecordKey, Revision};
 
 use crate::committed::Committed;
-use crate::pages::Cursor;
 use crate::records::Prefix;
 use crate::{Generation, Result};
 
@@ -95,14 +94,6 @@ impl View {
         let covers = |buffer: &&Prefix| buffer.first().is_some_and(|key| key.revision <= revision);
         [&self.active, &self.frozen].into_iter().find(covers)
     }
-
-    /// A cursor over the file's records, unless the buffers have all from a revision on.
-    fn file_cursor(&self, from: Revision) -> Result<Option<Cursor>> {
-        match self.buffer_of(from) {
-            Some(_) => Ok(None),
-            None => self.committed.record_cursor(),
-        }
-    }
 }
 
 /// Where an iteration stands.
@@ -110,7 +101,7 @@ enum Stage {
     /// Nothing was read yet.
     Start,
     /// In the file.
-    File(Cursor),
+    File(bolt::Cursor),
     /// At this position of the frozen buffer.
     Frozen(usize),
     /// At this position of the active buffer.
@@ -132,18 +123,15 @@ impl Records<'_> {
     fn advance(&mut self) -> Result<Option<(RecordKey, Bytes)>> {
         loop {
             let found = match &mut self.stage {
-                Stage::Start => match self.view.file_cursor(self.from)? {
-                    Some(mut cursor) => {
-                        let row = cursor.seek(&RecordKey::revision_bytes(self.from))?;
-                        self.stage = Stage::File(cursor);
-                        self.view.committed.read_record(row)?
-                    }
-                    None => None,
-                },
-                Stage::File(cursor) => {
-                    let row = cursor.next()?;
-                    self.view.committed.read_record(row)?
+                Stage::Start if self.view.buffer_of(self.from).is_some() => None,
+                Stage::Start => {
+                    let mut cursor = self.view.committed.record_cursor()?;
+                    let row = cursor.seek(&RecordKey::revision_bytes(self.from));
+                    let found = self.view.committed.read_record(row)?;
+                    self.stage = Stage::File(cursor);
+                    found
                 }
+                Stage::File(cursor) => self.view.committed.read_record(cursor.next())?,
                 Stage::Frozen(position) => step(&self.view.frozen, position),
                 Stage::Active(position) => step(&self.view.active, position),
                 Stage::End => return Ok(None),
@@ -190,7 +178,7 @@ impl Iterator for Records<'_> {
 pub struct Fetch<'a> {
     view: &'a View,
     revisions: std::slice::Iter<'a, Revision>,
-    cursor: Option<Cursor>,
+    cursor: Option<bolt::Cursor>,
 }
 
 impl Fetch<'_> {
@@ -199,11 +187,11 @@ impl Fetch<'_> {
         if let Some(buffer) = self.view.buffer_of(revision) {
             return Ok(buffer.get(key).cloned());
         }
-        if self.cursor.is_none() {
-            self.cursor = self.view.file_cursor(revision)?;
-        }
-        let Some(cursor) = &mut self.cursor else { return Ok(None) };
-        let row = cursor.seek(&RecordKey::revision_bytes(revision))?;
+        let cursor = match &mut self.cursor {
+            Some(cursor) => cursor,
+            none => none.insert(self.view.committed.record_cursor()?),
+        };
+        let row = cursor.seek(&RecordKey::revision_bytes(revision));
         let found = self.view.committed.read_record(row)?;
         Ok(found.filter(|(found, _)| *found == key).map(|(_, value)| value))
     }

@@ -2,52 +2,21 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use backend::{
-    Backend, Bucket, CommitJob, Committed, Committer, CompactionStep, Defrag, DefragProgress, Done,
-    Fate, Options, Position, TicketId, View,
+    Backend, CommitJob, Committed, Committer, CompactionStep, Defrag, DefragProgress, Done, Fate,
+    Options, Position, TicketId, View,
 };
 use bytes::Bytes;
 use env::{Rng, SeededRng};
 use proto::raftpb::ConfState;
 use support::disk::MemoryDisk;
+use support::state::{Buffer, MODELLED, Records, State, check_committed, rows_of};
 use types::{Index, RecordKey, Revision, Term};
 
 const PATH: &str = "/data/member/snap/db";
-
-type Records = BTreeMap<RecordKey, Bytes>;
-type Rows = BTreeMap<(Bucket, Vec<u8>), Bytes>;
-
-/// What a committed state should hold.
-#[derive(Clone, Default)]
-struct State {
-    records: Records,
-    rows: Rows,
-    position: Position,
-}
-
-/// A buffer: records, and rows with their deletions.
-#[derive(Clone, Default)]
-struct Buffer {
-    records: Records,
-    rows: BTreeMap<(Bucket, Vec<u8>), Option<Bytes>>,
-}
-
-impl State {
-    fn add(&mut self, buffer: &Buffer, position: Position) {
-        self.records.extend(buffer.records.clone());
-        for (key, value) in &buffer.rows {
-            match value {
-                Some(value) => self.rows.insert(key.clone(), value.clone()),
-                None => self.rows.remove(key),
-            };
-        }
-        self.position = position;
-    }
-}
 
 /// A job's result on its way back to the apply thread, and what the file held after it.
 struct Returning {
@@ -181,8 +150,7 @@ impl World {
     }
 
     fn apply_row(&mut self) {
-        let buckets = [Bucket::Lease, Bucket::AuthUsers, Bucket::Cluster, Bucket::Meta];
-        let bucket = buckets[self.rng.below(4) as usize];
+        let bucket = MODELLED[self.rng.below(3) as usize];
         let key = format!("row{}", self.rng.below(12)).into_bytes();
         let value = (self.rng.below(3) > 0).then(|| self.value());
         match &value {
@@ -288,9 +256,7 @@ impl World {
             Some(from) => self.compaction = Some((CompactionStep { from, ..step }, salt)),
             None => {
                 self.counts.compactions += 1;
-                let mark = RecordKey::revision_bytes(Revision::new(step.compact_revision, 0));
-                let key = (Bucket::Meta, b"finishedCompactRev".to_vec());
-                self.file.rows.insert(key, Bytes::copy_from_slice(&mark));
+                self.file.set_finished(step.compact_revision);
             }
         }
         let file = self.file.clone();
@@ -301,16 +267,14 @@ impl World {
     fn defragment(&mut self) {
         let Some(mut defrag) = self.defrag.take() else {
             if self.compaction.is_none() {
-                let disk = Arc::new(self.disk.clone());
-                let state = self.committer.state().clone();
-                self.defrag = Some(Defrag::start(disk, &state, 64 << 10).expect("start"));
+                self.defrag = Some(self.committer.start_defrag().expect("start"));
             }
             return;
         };
-        match defrag.step(30).expect("copy") {
+        match defrag.step().expect("copy") {
             DefragProgress::More => self.defrag = Some(defrag),
             DefragProgress::Copied if self.rng.below(2) == 0 => {
-                defrag.continue_with(self.committer.state()).expect("continue");
+                defrag.catch_up(self.committer.state()).expect("catch up");
                 self.defrag = Some(defrag);
             }
             DefragProgress::Copied => {
@@ -368,7 +332,7 @@ impl World {
         for buffer in self.frozen.iter().map(|(buffer, _)| buffer).chain([&self.active]) {
             rows.add(buffer, Position::default());
         }
-        for bucket in [Bucket::Lease, Bucket::AuthUsers, Bucket::Cluster] {
+        for bucket in MODELLED {
             assert_eq!(self.backend.rows(bucket).unwrap(), rows_of(&rows.rows, bucket));
             let key = b"row3".to_vec();
             let expected = rows.rows.get(&(bucket, key.clone())).cloned();
@@ -376,10 +340,14 @@ impl World {
         }
     }
 
+    fn end(self) -> (SeededRng, MemoryDisk, State, Counts) {
+        (self.rng, self.disk, self.file, self.counts)
+    }
+
     /// Ends without a word, by the power's loss or not, and starts again: what was not finished is
     /// gone.
     fn restart(self) -> Self {
-        let Self { mut rng, mut disk, file, counts, .. } = self;
+        let (mut rng, mut disk, file, counts) = self.end();
         if rng.below(2) == 0 {
             disk = disk.crash(rng.next_u64());
         }
@@ -407,11 +375,6 @@ impl World {
             }
         }
     }
-}
-
-fn rows_of(rows: &Rows, bucket: Bucket) -> Vec<(Bytes, Bytes)> {
-    let of = rows.iter().filter(|((of, _), _)| *of == bucket);
-    of.map(|((_, key), value)| (Bytes::from(key.clone()), value.clone())).collect()
 }
 
 fn check_view(view: &View, expected: &Records, rng: &mut SeededRng) {
@@ -443,24 +406,6 @@ fn check_view(view: &View, expected: &Records, rng: &mut SeededRng) {
         let tombstone = RecordKey { revision: *revision, tombstone: true };
         assert_eq!(view.record_by_key(tombstone).unwrap(), expected.get(&tombstone).cloned());
     }
-}
-
-fn check_committed(committed: &Committed, expected: &State) {
-    assert_eq!(committed.position(), &expected.position);
-    let mut records = Records::new();
-    committed
-        .scan_records(|key, value| {
-            records.insert(key, Bytes::copy_from_slice(value));
-            Ok(())
-        })
-        .unwrap();
-    assert_eq!(records, expected.records);
-    for bucket in [Bucket::Lease, Bucket::AuthUsers, Bucket::Cluster] {
-        assert_eq!(committed.rows(bucket).unwrap(), rows_of(&expected.rows, bucket));
-    }
-    let finished = committed.get(Bucket::Meta, b"finishedCompactRev").unwrap();
-    let key = (Bucket::Meta, b"finishedCompactRev".to_vec());
-    assert_eq!(finished, expected.rows.get(&key).cloned());
 }
 
 #[test]

@@ -13,6 +13,67 @@ use env::{DirEntry, Disk, File, Lock, Metadata, OpenMode, Rng, SeededRng};
 
 const SECTOR: usize = 512;
 
+const BLOCK: usize = 4096;
+
+/// A file's bytes: only blocks that were written take memory, and copies share them.
+#[derive(Clone, Default)]
+struct Content {
+    len: usize,
+    blocks: BTreeMap<usize, Arc<[u8; BLOCK]>>,
+}
+
+impl Content {
+    fn of(bytes: &[u8]) -> Self {
+        let mut content = Self::default();
+        for (index, chunk) in bytes.chunks(BLOCK).enumerate() {
+            if chunk.iter().any(|byte| *byte != 0) {
+                content.write(index * BLOCK, chunk);
+            }
+        }
+        content.set_len(bytes.len());
+        content
+    }
+
+    fn set_len(&mut self, len: usize) {
+        if len < self.len {
+            self.blocks.retain(|index, _| index * BLOCK < len);
+            if let Some(last) = self.blocks.get_mut(&(len / BLOCK)) {
+                Arc::make_mut(last)[len % BLOCK..].fill(0);
+            }
+        }
+        self.len = len;
+    }
+
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let mut written = 0;
+        while written < bytes.len() {
+            let (index, start) = ((offset + written) / BLOCK, (offset + written) % BLOCK);
+            let part = (BLOCK - start).min(bytes.len() - written);
+            let block = self.blocks.entry(index).or_insert_with(|| Arc::new([0; BLOCK]));
+            Arc::make_mut(block)[start..start + part]
+                .copy_from_slice(&bytes[written..written + part]);
+            written += part;
+        }
+        self.len = self.len.max(offset + bytes.len());
+    }
+
+    fn read(&self, offset: usize, buffer: &mut [u8]) -> usize {
+        let len = self.len.saturating_sub(offset).min(buffer.len());
+        let mut read = 0;
+        while read < len {
+            let (index, start) = ((offset + read) / BLOCK, (offset + read) % BLOCK);
+            let part = (BLOCK - start).min(len - read);
+            let target = &mut buffer[read..read + part];
+            match self.blocks.get(&index) {
+                Some(block) => target.copy_from_slice(&block[start..start + part]),
+                None => target.fill(0),
+            }
+            read += part;
+        }
+        len
+    }
+}
+
 /// A change of a file since its last sync.
 #[derive(Clone)]
 enum Change {
@@ -21,16 +82,10 @@ enum Change {
 }
 
 impl Change {
-    fn apply(&self, content: &mut Vec<u8>) {
+    fn apply(&self, content: &mut Content) {
         match self {
-            Self::SetLen(len) => content.resize(*len, 0),
-            Self::Write { offset, bytes } => {
-                let end = offset + bytes.len();
-                if content.len() < end {
-                    content.resize(end, 0);
-                }
-                content[*offset..end].copy_from_slice(bytes);
-            }
+            Self::SetLen(len) => content.set_len(*len),
+            Self::Write { offset, bytes } => content.write(*offset, bytes),
         }
     }
 
@@ -51,8 +106,8 @@ impl Change {
 
 #[derive(Default)]
 struct Inode {
-    content: Vec<u8>,
-    durable: Vec<u8>,
+    content: Content,
+    durable: Content,
     changes: Vec<Change>,
     locked_by: Option<u64>,
 }
@@ -116,7 +171,11 @@ impl MemoryDisk {
     }
 
     /// Puts a durable file there.
-    pub fn with_file(self, path: &Path, content: Vec<u8>) -> Self {
+    pub fn with_file(self, path: &Path, content: &[u8]) -> Self {
+        self.with_content(path, Content::of(content))
+    }
+
+    fn with_content(self, path: &Path, content: Content) -> Self {
         let inode = Inode { durable: content.clone(), content, ..Inode::default() };
         let inode = Arc::new(Mutex::new(inode));
         let mut state = self.state.lock().unwrap();
@@ -147,12 +206,6 @@ impl MemoryDisk {
         self.state.lock().unwrap().names.keys().cloned().collect()
     }
 
-    pub fn content(&self, path: &Path) -> Vec<u8> {
-        let inode = Arc::clone(&self.state.lock().unwrap().names[path]);
-        let content = inode.lock().unwrap().content.clone();
-        content
-    }
-
     /// What a power loss now may leave.
     pub fn crash(&self, seed: u64) -> Self {
         let mut rng = SeededRng::new(seed);
@@ -171,7 +224,7 @@ impl MemoryDisk {
                     change.apply(&mut content);
                 }
             }
-            after = after.with_file(&path, content);
+            after = after.with_content(&path, content);
         }
         after
     }
@@ -258,7 +311,7 @@ impl Disk for MemoryDisk {
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         let state = self.state.lock().unwrap();
         let inode = state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
-        let len = inode.lock().unwrap().content.len() as u64;
+        let len = inode.lock().unwrap().content.len as u64;
         Ok(Metadata { len, is_dir: false, mode: 0o600 })
     }
 
@@ -300,10 +353,7 @@ impl Drop for MemoryFile {
 impl File for MemoryFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let inode = self.inode.lock().unwrap();
-        let from = inode.content.get(offset as usize..).unwrap_or_default();
-        let len = from.len().min(buffer.len());
-        buffer[..len].copy_from_slice(&from[..len]);
-        Ok(len)
+        Ok(inode.content.read(offset as usize, buffer))
     }
 
     fn write_vectored_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
@@ -314,8 +364,9 @@ impl File for MemoryFile {
     fn sync_data(&self) -> io::Result<()> {
         self.disk.check(Operation::Sync, &self.path)?;
         let mut inode = self.inode.lock().unwrap();
-        inode.durable = inode.content.clone();
-        inode.changes.clear();
+        for change in std::mem::take(&mut inode.changes) {
+            change.apply(&mut inode.durable);
+        }
         Ok(())
     }
 
@@ -324,7 +375,7 @@ impl File for MemoryFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.inode.lock().unwrap().content.len() as u64)
+        Ok(self.inode.lock().unwrap().content.len as u64)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -17,30 +17,41 @@ pub const SINGLE: [&str; 10] = [
     "v3.7.1/single-sigterm-nosnap",
 ];
 
-fn archive(name: &str) -> PathBuf {
-    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/golden");
-    PathBuf::from(golden).join(format!("{name}.tar.gz"))
+/// The files of an archive that the tests look at.
+pub struct Archive {
+    folder: PathBuf,
 }
 
-/// A file of an archive; `inside` is relative to the archive's folder.
-pub fn file(name: &str, inside: &str) -> Vec<u8> {
-    let folder = name.rsplit('/').next().unwrap_or(name);
-    let output = Command::new("tar")
-        .arg("-xOzf")
-        .arg(archive(name))
-        .arg(format!("{folder}/{inside}"))
-        .output()
-        .expect("run tar");
-    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
+impl Archive {
+    /// Unpacks the given files of an archive; their paths are relative to its folder.
+    pub fn unpack(name: &str, files: &[&str]) -> Self {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/golden");
+        let archive = format!("{golden}/{name}.tar.gz");
+        let short = name.rsplit('/').next().unwrap_or(name);
+        let scratch = format!("backend-golden-{}/{name}", std::process::id());
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(scratch);
+        std::fs::create_dir_all(&folder).expect("make a folder");
+        let output = Command::new("tar")
+            .arg("-xzf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(&folder)
+            .arg("--strip-components=1")
+            .args(files.iter().map(|file| format!("{short}/{file}")))
+            .output()
+            .expect("run tar");
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        Self { folder }
+    }
+
+    /// One of the unpacked files.
+    pub fn file(&self, file: &str) -> Vec<u8> {
+        std::fs::read(self.folder.join(file)).expect("an unpacked file")
+    }
 }
 
-/// The database file of an archive.
-pub fn database(name: &str) -> Vec<u8> {
-    file(name, "data/member/snap/db")
-}
-
-/// A JSON file of an archive.
-pub fn json(name: &str, inside: &str) -> serde_json::Value {
-    serde_json::from_slice(&file(name, inside)).expect("golden JSON")
+impl Drop for Archive {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).expect("remove the unpacked files");
+    }
 }
