@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::free_pages::persisted_list;
 use crate::page::{Page, PageId};
 use crate::view::View;
+use crate::writer::Writer;
 
 /// A rule that a file breaks.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,9 +39,39 @@ pub fn check(view: &View) -> Result<Vec<Problem>> {
     let mut check =
         Check { view, reached: Bitmap::new(view.meta().high_water), problems: Vec::new() };
     check.reach(PageId(0), 2);
-    check.visit_root()?;
+    check.visit(view.meta().root, Place::top(true))?;
     check.visit_freelist()?;
     Ok(check.problems)
+}
+
+impl Writer {
+    /// Lists what is wrong with the newest committed state, and every page that is not exactly one
+    /// of reachable, free, or kept for an older view. For tests: it reads the whole file.
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn check_invariants(&self) -> Result<Vec<Problem>> {
+        let mut problems = check(&self.view)?;
+        let Some(freelist) = &self.freelist else { return Ok(problems) };
+        let mut check = Check {
+            view: &self.view,
+            reached: Bitmap::new(self.view.meta().high_water),
+            problems: Vec::new(),
+        };
+        check.reach(PageId(0), 2);
+        check.visit(self.view.meta().root, Place::top(true))?;
+        // A list that the file came with is in use until the first commit.
+        if let Some(list) = persisted_list(&self.view)? {
+            check.reach(list.run.start, list.run.pages);
+        }
+        for run in freelist.unreachable() {
+            check.reach(PageId(run.start), run.end - run.start);
+        }
+        let lost: Vec<u64> = check.reached.gaps(2).flatten().collect();
+        lost.into_iter().for_each(|page| check.report(PageId(page), "neither in use nor free"));
+        problems.extend(check.problems);
+        Ok(problems)
+    }
 }
 
 struct Check<'a> {
@@ -89,10 +120,6 @@ impl Check<'_> {
             self.report(twice, "multiple references");
         }
         added.is_ok()
-    }
-
-    fn visit_root(&mut self) -> Result<()> {
-        self.visit(self.view.meta().root, Place::top(true))
     }
 
     fn visit(&mut self, id: PageId, place: Place<'_>) -> Result<()> {

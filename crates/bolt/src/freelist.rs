@@ -153,7 +153,6 @@ impl Freelist {
     }
 
     /// All pages that no tree of the newest state may reach: free and held ones.
-    #[cfg(test)]
     pub(crate) fn unreachable(&self) -> Vec<std::ops::Range<u64>> {
         let held = self.held.values().flatten();
         let held = held.map(|held| held.run.start.0..held.run.start.0 + held.run.pages);

@@ -24,7 +24,7 @@ impl Spans {
         self.pages
     }
 
-    #[cfg(test)]
+    /// The spans, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.by_start.iter().map(|(start, length)| *start..start + length)
     }
