@@ -24,20 +24,15 @@ impl Alarms {
     pub fn load(backend: &Backend) -> Result<Self> {
         let mut active = BTreeSet::new();
         for (key, _) in backend.rows(Bucket::Alarm)? {
-            let alarm =
-                schema::alarm::decode(&key).map_err(|row| backend.committed_state().corrupted(row))?;
+            let alarm = schema::alarm::decode(&key)
+                .map_err(|row| backend.last_committed().corrupted(row))?;
             active.insert((MemberId(alarm.member_id), alarm.alarm));
         }
         Ok(Self { active })
     }
 
     /// Raises an alarm; one that is up already stays. Returns it.
-    pub fn activate(
-        &mut self,
-        backend: &mut Backend,
-        member: MemberId,
-        kind: i32,
-    ) -> AlarmMember {
+    pub fn activate(&mut self, backend: &mut Backend, member: MemberId, kind: i32) -> AlarmMember {
         let alarm = AlarmMember { member_id: member.get(), alarm: kind };
         if self.active.insert((member, kind)) {
             backend.put(Bucket::Alarm, schema::alarm::key(&alarm), Bytes::new());

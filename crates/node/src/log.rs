@@ -141,7 +141,12 @@ impl Log {
         Ok(round)
     }
 
-    fn flush(&mut self, sync: Sync, pending: &mut Vec<Done>, round: &mut Round) -> Result<(), Error> {
+    fn flush(
+        &mut self,
+        sync: Sync,
+        pending: &mut Vec<Done>,
+        round: &mut Round,
+    ) -> Result<(), Error> {
         if pending.is_empty() {
             return Ok(());
         }

@@ -1,0 +1,106 @@
+//! What came of an entry.
+
+use std::sync::Arc;
+
+use auth::Login;
+use lease::Lease;
+use proto::authpb::Permission;
+use proto::error::Error;
+use proto::etcdserverpb as pb;
+use proto::raftpb::{ConfChange, ConfState};
+use proto::twin;
+use proto::version::Version;
+use types::{Index, LeaseId, MemberId};
+
+/// The result of one entry.
+#[derive(Debug)]
+pub struct Applied {
+    /// Where the entry stands.
+    pub index: Index,
+    /// The request that waits for it, on the member that proposed it; 0 for none.
+    pub request_id: u64,
+    /// The store's revision after it, for the answer's header.
+    pub revision: i64,
+    /// The answer, or the refusal. A refused request has changed nothing, and counts as applied.
+    pub outcome: Result<Response, Error>,
+    /// What `node` has to do about it, in order.
+    pub effects: Vec<Effect>,
+}
+
+/// An answer without its header.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Response {
+    /// Nothing but a header.
+    Empty,
+    /// To a range.
+    Range(twin::RangeResponse),
+    /// To a put.
+    Put(twin::PutResponse),
+    /// To a delete.
+    DeleteRange(twin::DeleteRangeResponse),
+    /// To a transaction.
+    Txn(twin::TxnResponse),
+    /// To a grant.
+    Lease(Lease),
+    /// To any request about alarms.
+    Alarms(Vec<pb::AlarmMember>),
+    /// To a login.
+    Login(Login),
+    /// To a question for the state of authentication.
+    AuthStatus(pb::AuthStatusResponse),
+    /// Names: of a user's roles, of users, or of roles.
+    Names(Vec<String>),
+    /// To a question for a role.
+    Permissions(Vec<Permission>),
+    /// To a change of members: those there are now.
+    Members(Arc<[membership::Member]>),
+}
+
+/// What an entry asks of `node`.
+#[derive(Debug)]
+pub enum Effect {
+    /// Tell raft about a configuration change in the log, and that it is made (or, if it was
+    /// refused, that it is not).
+    ConfChange {
+        /// As it stands in the log.
+        change: ConfChange,
+        /// It was made.
+        accepted: bool,
+        /// The configuration after it, which raft's own has to equal.
+        conf_state: ConfState,
+    },
+    /// A member was removed; if it is this one, it has to stop.
+    MemberRemoved(MemberId),
+    /// The first entry of a leader's term.
+    TermBegun,
+    /// A lease begins.
+    LeaseGranted(Lease),
+    /// A lease has ended.
+    LeaseRevoked(LeaseId),
+    /// What is left of a lease was noted.
+    LeaseCheckpointed {
+        /// Which.
+        id: LeaseId,
+        /// Seconds; 0 takes an earlier note back.
+        remaining_ttl: i64,
+    },
+    /// Authentication changed.
+    Auth(auth::Effect),
+    /// Somebody logged in.
+    LoggedIn(Login),
+    /// The physical part of a compaction to this revision has to begin.
+    Compact(i64),
+    /// The database is beyond its quota: raise the alarm.
+    NoSpace,
+    /// Alarms were raised or ended.
+    AlarmsChanged,
+    /// The cluster version is another.
+    ClusterVersion {
+        /// Before; `None` if it was undecided.
+        from: Option<Version>,
+        /// From now on.
+        to: Version,
+    },
+    /// A downgrade was begun or ended.
+    DowngradeChanged,
+}
