@@ -288,6 +288,9 @@ impl Backend {
             let mine = self.frozen.take().map(|job| job.number);
             assert!(mine == Some(number), "buffer {number} was committed, frozen is {mine:?}");
         }
+        let before = (self.committed.generation(), self.committed.position().index);
+        let after = (state.generation(), state.position().index);
+        assert!(before.0 <= after.0 && before.1 <= after.1, "{after:?} follows {before:?}");
         self.sizes.set_committed(state.size(), state.size_in_use());
         self.committed = state;
         self.sizes.set_buffered(self.buffered_bytes());

@@ -89,6 +89,8 @@ pub struct Committer {
     /// The state after the last job.
     state: Committed,
     prepared: Option<Prepared>,
+    /// It is not known which file stands at the path: nothing more is written.
+    stopped: bool,
 }
 
 /// A job whose pages are written and synced, and which nothing points to yet.
@@ -107,7 +109,7 @@ impl Committer {
         writer: Writer,
         state: Committed,
     ) -> Self {
-        Self { disk, options, writer, state, prepared: None }
+        Self { disk, options, writer, state, prepared: None, stopped: false }
     }
 
     pub(crate) const fn disk(&self) -> &Arc<dyn Disk> {
@@ -128,6 +130,7 @@ impl Committer {
     /// When a prepared job was not finished.
     pub fn prepare(&mut self, job: CommitJob) -> Result<()> {
         assert!(self.prepared.is_none(), "a prepared commit was not finished");
+        self.check_running()?;
         let CommitJob { frozen, position, tickets } = job;
         let unchanged = frozen.records.len() == 0
             && frozen.rows.is_empty()
@@ -239,10 +242,20 @@ impl Committer {
 
     /// Commits deletions of records; the position stays.
     pub(crate) fn commit_deletions(&mut self) -> Result<Done> {
+        self.check_running()?;
         self.learn();
         let view = self.writer.commit()?;
         self.state = self.state.compacted_to(view);
         Ok(self.maintained())
+    }
+
+    /// Writes nothing any more.
+    pub(crate) const fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    fn check_running(&self) -> Result<()> {
+        if self.stopped { Err(bolt::Error::Poisoned.into()) } else { Ok(()) }
     }
 
     /// Goes on in another file.

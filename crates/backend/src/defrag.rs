@@ -139,9 +139,16 @@ impl Committer {
             return Err(Error::Defrag("the copy is not complete".to_owned()));
         };
         env::fail_point!("defragBeforeRename");
-        defrag.file.replace(self.state().path())?;
+        let path = Arc::clone(self.state().path());
+        defrag.file.rename_to(&path)?;
         let state = self.state().moved_to(writer.view().clone());
         self.swap(*writer, state);
+        let dir = path.parent().unwrap_or(Path::new("."));
+        if let Err(source) = self.disk().sync_dir(dir) {
+            // A crash may show the old file again: nothing may be written that only the new has.
+            self.stop();
+            return Err(Error::Io { doing: "sync the directory", path: dir.to_path_buf(), source });
+        }
         Ok(self.maintained())
     }
 }
@@ -170,7 +177,8 @@ fn bring_rows_over(
     state: &View,
 ) -> Result<()> {
     let (mut old, mut new) = (earlier.cursor(bucket)?, state.cursor(bucket)?);
-    (old.first()?, new.first()?);
+    old.first()?;
+    new.first()?;
     loop {
         let order = match (old.entry(), new.entry()) {
             (None, None) => return Ok(()),
@@ -234,18 +242,13 @@ struct CopyFile {
 }
 
 impl CopyFile {
-    /// Renames the copy over a file, durably.
-    fn replace(&mut self, path: &Path) -> Result<()> {
+    /// Renames the copy over a file.
+    fn rename_to(&mut self, path: &Path) -> Result<()> {
         self.disk
             .rename(&self.path, path)
             .map_err(|source| Error::Defrag(format!("replace {}: {source}", path.display())))?;
         self.replaced = true;
-        let dir = path.parent().unwrap_or(Path::new("."));
-        self.disk.sync_dir(dir).map_err(|source| Error::Io {
-            doing: "sync the directory",
-            path: dir.to_path_buf(),
-            source,
-        })
+        Ok(())
     }
 }
 

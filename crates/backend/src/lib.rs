@@ -40,7 +40,7 @@ pub use compaction::{Compacted, CompactionStep, Fate};
 pub use defrag::{Defrag, DefragProgress};
 pub use error::{Error, Result};
 pub use image::Image;
-pub use open::{BATCH_OPERATIONS, BUFFER_BYTES_MAX, CACHE_BYTES, Options, open};
+pub use open::{BATCH_OPERATIONS, BUFFER_BYTES_MAX, CACHE_BYTES, Options, open, open_read_only};
 pub use position::{Generation, Position};
 pub use schema::Bucket;
 pub use sizes::Sizes;

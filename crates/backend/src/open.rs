@@ -74,6 +74,16 @@ pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<(Backend, Committer
     Ok((backend, Committer::new(disk, bolt_options, writer, state)))
 }
 
+/// Opens an existing file to look at it: for tools, and for decisions before a node starts. Takes
+/// the lock that only writers are kept out by.
+///
+/// # Errors
+/// As [`open`]; [`Error::File`](crate::Error::File) when there is no file.
+pub fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<Committed> {
+    let view = bolt::open_read_only(disk, path, &bolt::Options::default())?;
+    Committed::found(view, path.into(), Generation::default())
+}
+
 /// Creates the buckets that are not there, in one transaction.
 fn create_buckets(writer: &mut Writer) -> Result<()> {
     for bucket in Bucket::ALL {

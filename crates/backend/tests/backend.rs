@@ -9,7 +9,7 @@ use backend::{Backend, Bucket, Committer, Error, Generation, Options, Position, 
 use bytes::Bytes;
 use proto::raftpb::ConfState;
 use proto::version::Version;
-use support::disk::MemoryDisk;
+use support::disk::{MemoryDisk, Operation};
 use support::state::State;
 use types::{Index, RecordKey, Revision, Term};
 
@@ -288,6 +288,35 @@ fn a_defragmented_file_is_smaller_and_old_views_stay() {
     assert_eq!(State::read(old.committed()), full);
     assert_eq!(old.generation(), Generation(0));
     assert_eq!(disk.names(), [Path::new(PATH)]);
+}
+
+#[test]
+fn a_swap_whose_name_may_be_lost_is_the_end() {
+    let (disk, mut backend, mut committer) = new();
+    put(&mut backend, 2, "value");
+    commit(&mut backend, &mut committer, 4);
+    let defrag = committer.start_defrag().expect("start");
+    disk.set_fault(|operation, _| {
+        (operation == Operation::SyncDir).then(|| std::io::Error::other("the disk is gone"))
+    });
+    assert!(matches!(committer.finish_defrag(defrag), Err(Error::Io { .. })));
+    disk.clear_fault();
+    put(&mut backend, 3, "value");
+    assert!(committer.prepare(backend.freeze(position(5))).is_err());
+}
+
+#[test]
+fn a_file_opened_to_look_at_is_left_as_it_is() {
+    let (disk, mut backend, mut committer) = new();
+    put(&mut backend, 2, "value");
+    commit(&mut backend, &mut committer, 4);
+    let expected = State::read(backend.last_committed());
+    let look = || backend::open_read_only(&disk, Path::new(PATH));
+    assert!(matches!(look(), Err(Error::Locked(_))));
+    drop((backend, committer));
+    let before = disk.operations();
+    assert_eq!(State::read(&look().expect("open")), expected);
+    assert_eq!(disk.operations(), before);
 }
 
 #[test]

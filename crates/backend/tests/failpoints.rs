@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use backend::{Backend, Committer, CompactionStep, Defrag, Error, Fate, Options, Position, Result};
+use backend::{Backend, Committer, CompactionStep, Error, Fate, Options, Position, Result};
 use bytes::Bytes;
 use env::fail::{Term, remove, set};
 use support::disk::MemoryDisk;
@@ -36,7 +36,7 @@ impl Node {
     fn commit(&mut self, main: i64) -> Result<()> {
         let key = RecordKey { revision: Revision::new(main, 0), tombstone: false };
         self.backend.put_record(key, Bytes::from_static(b"value"));
-        self.backend.view();
+        drop(self.backend.view());
         let position = Position { index: Index(main as u64), ..Position::default() };
         self.committer.prepare(self.backend.freeze(position))?;
         let done = self.committer.finish()?;
@@ -66,7 +66,10 @@ impl Node {
 
 fn panics_at(name: &'static str, node: &mut Node, work: impl FnOnce(&mut Node)) {
     set(name, Term::Panic);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
     let result = catch_unwind(AssertUnwindSafe(|| work(node)));
+    std::panic::set_hook(hook);
     assert!(remove(name));
     let text = *result.expect_err(name).downcast::<String>().expect("a text");
     assert_eq!(text, format!("failpoint panic: {name}"));
@@ -74,7 +77,6 @@ fn panics_at(name: &'static str, node: &mut Node, work: impl FnOnce(&mut Node)) 
 
 #[test]
 fn each_point_stops_its_moment() {
-    std::panic::set_hook(Box::new(|_| {}));
     for name in [
         "beforeWritebackBuf",
         "afterWritebackBuf",

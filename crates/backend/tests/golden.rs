@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use backend::{Backend, Bucket, Committed, Options, schema};
+use backend::{Backend, Bucket, Committed, DefragProgress, Options, Position, schema};
 use bytes::Bytes;
+use env::{Rng, SeededRng};
 use support::disk::MemoryDisk;
 use support::golden::{self, Archive};
+use types::Revision;
 
 const PATH: &str = "/data/member/snap/db";
 
@@ -30,6 +32,52 @@ fn every_file_of_etcd_s_is_read_as_etcd_reads_it() {
         check_meta(name, &backend);
         check_hash(backend.last_committed(), &archive.file(HASH));
     }
+}
+
+#[test]
+fn a_damaged_file_is_an_error_and_never_a_panic() {
+    let name = "single-sigterm";
+    let content = Archive::unpack(name, &[DATABASE]).file(DATABASE);
+    let mut refused = 0;
+    for seed in 0..100 {
+        let mut rng = SeededRng::new(seed);
+        let mut damaged = content.clone();
+        for _ in 0..1 + rng.below(4) {
+            // The last pages are the trees'; those before hold one long value.
+            let pages = damaged.len() as u64 / 4096;
+            let page = match rng.below(4) {
+                0 => rng.below(2),
+                _ => pages - 1 - rng.below(11),
+            };
+            let at = page * 4096 + rng.below(if rng.below(2) == 0 { 64 } else { 2000 });
+            damaged[at as usize] ^= 1 << rng.below(8);
+        }
+        let disk = MemoryDisk::new().with_file(Path::new(PATH), &damaged);
+        refused += u32::from(read_all(disk).is_err());
+    }
+    assert!(refused > 20, "{refused} of 100 were refused");
+}
+
+/// Reads whatever there is to read, and commits.
+fn read_all(disk: MemoryDisk) -> backend::Result<()> {
+    let (mut backend, mut committer) = backend::open(Arc::new(disk), Options::new(PATH))?;
+    let state = backend.last_committed().clone();
+    state.scan_records(|_, _| Ok(()))?;
+    state.hash()?;
+    for bucket in Bucket::ALL.into_iter().filter(|bucket| *bucket != Bucket::Key) {
+        state.rows(bucket)?;
+    }
+    let end = Revision::new(i64::MAX, 0);
+    backend.view().records(Revision::default(), end).try_for_each(|record| record.map(|_| ()))?;
+    backend.put(Bucket::Cluster, &b"row"[..], &b"value"[..]);
+    let index = state.position().index;
+    let position = Position { index, ..Position::default() };
+    committer.prepare(backend.freeze(position))?;
+    committer.finish()?;
+    let mut defrag = committer.start_defrag()?;
+    while defrag.step()? == DefragProgress::More {}
+    committer.finish_defrag(defrag)?;
+    Ok(())
 }
 
 /// One line of the text dump: a key, and the beginning of a value as far as it is printed.

@@ -1,4 +1,5 @@
 //! Random histories against a plain model: what a view, the file and a reopened file hold.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
