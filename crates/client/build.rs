@@ -22,8 +22,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     for package in ["authpb", "etcdserverpb", "mvccpb", "v3electionpb", "v3lockpb"] {
         builder = builder.extern_path(format!(".{package}"), format!("::proto::{package}"));
     }
-    builder
-        .extern_path(".grpc.health.v1", "::proto::grpc::health::v1")
-        .compile_fds(descriptors)?;
+    builder.extern_path(".grpc.health.v1", "::proto::grpc::health::v1").compile_fds(descriptors)?;
     Ok(())
 }
