@@ -1,11 +1,13 @@
 //! Grants, revokes, attached keys and rows, as every member has to have them.
 
 use env::{Rng, SeededRng};
+use prost::Message;
+use proto::etcdserverpb::InternalRaftRequest;
 use proto::version::Version;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::testing::open;
+use crate::testing::{golden, open};
 
 const TTL_MIN: i64 = 2;
 
@@ -35,12 +37,38 @@ fn a_grant_is_checked_and_stored_as_go_stores_it() {
     assert_eq!(grant(&mut leases, backend, 3, 1), Ok(TTL_MIN));
     assert_eq!(grant(&mut leases, backend, 4, 0), Ok(TTL_MIN));
     assert_eq!(grant(&mut leases, backend, 5, i64::MIN), Ok(TTL_MIN));
-    // The bytes of golden/single-sigterm.
     let stored = rows(backend);
     assert!(stored.contains(&(0x1111, vec![0x08, 0x91, 0x22, 0x10, 0xf4, 0x03])));
     assert!(stored.contains(&(3, vec![0x08, 3, 0x10, 2])));
     assert_eq!(stored.len(), 5);
     leases.check_invariants();
+}
+
+const GOLDEN: [&str; 2] =
+    [include_str!("../testdata/golden-3.5.1.txt"), include_str!("../testdata/golden-3.7.1.txt")];
+
+#[test]
+fn entries_of_the_real_etcd_leave_its_rows() {
+    for text in GOLDEN {
+        let golden = golden(text);
+        let mut opened = open();
+        let backend = &mut opened.backend;
+        let mut leases = Leases::open(backend, TTL_MIN).unwrap();
+        assert_eq!(golden.entries.len(), 4);
+        for (_, _, data) in &golden.entries {
+            let request = InternalRaftRequest::decode(&data[..]).unwrap();
+            if let Some(grant) = request.lease_grant {
+                leases.grant(backend, LeaseId(grant.id), grant.ttl).unwrap();
+            }
+            if let Some(revoke) = request.lease_revoke {
+                leases.revoke(backend, LeaseId(revoke.id)).unwrap();
+            }
+        }
+        let rows = backend.rows(Bucket::Lease).unwrap();
+        let rows: Vec<_> =
+            rows.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+        assert_eq!(rows, golden.rows_of("lease"));
+    }
 }
 
 #[test]
