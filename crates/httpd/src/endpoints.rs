@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use api::Service;
-use http::{Method, Request};
+use http::Method;
+use http::request::Parts;
 use telemetry::Registry;
 
 use crate::health::{self, Group, Metrics};
@@ -36,12 +37,12 @@ impl<S: Service> Endpoints<S> {
     }
 
     /// Answers a request.
-    pub async fn call<B>(&self, request: &Request<B>) -> Reply {
-        let path = request.uri().path();
-        let query = Query::parse(request.uri().query().unwrap_or_default());
+    pub async fn call(&self, request: &Parts) -> Reply {
+        let path = request.uri.path();
+        let query = Query::parse(request.uri.query().unwrap_or_default());
         let Some(endpoint) = Endpoint::of(path) else { return reply::not_found() };
-        if request.method() != Method::GET
-            && !(request.method() == Method::HEAD && endpoint.takes_head())
+        if request.method != Method::GET
+            && !(request.method == Method::HEAD && endpoint.takes_head())
         {
             return reply::only_get();
         }

@@ -1,0 +1,41 @@
+//! The process's logger, as the flags say.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+use config::{LogOutput, Logging};
+use env::{Clock, RealClock};
+use telemetry::{Logger, LoggerOptions, Timestamp};
+
+/// Libraries that have a line for every frame.
+const QUIET: [&str; 5] = ["h2", "hyper", "hyper_util", "tower", "tonic"];
+
+/// Makes this the process's logger.
+///
+/// # Errors
+/// When a file cannot be opened.
+pub fn install(logging: &Logging) -> io::Result<()> {
+    let clock = RealClock::new();
+    let sinks = logging.outputs.iter().map(sink).collect::<io::Result<Vec<_>>>()?;
+    Logger::new(LoggerOptions {
+        format: logging.format,
+        level: logging.level,
+        time: Box::new(move || Timestamp { unix_nanos: clock.wall().0, offset_seconds: 0 }),
+        sinks,
+        quiet: QUIET.to_vec(),
+    })
+    .install();
+    Ok(())
+}
+
+fn sink(output: &LogOutput) -> io::Result<Box<dyn Write + Send>> {
+    Ok(match output {
+        LogOutput::Stderr => Box::new(io::stderr()),
+        LogOutput::Stdout => Box::new(io::stdout()),
+        LogOutput::Nowhere => Box::new(io::sink()),
+        LogOutput::File(path) => {
+            Box::new(OpenOptions::new().append(true).create(true).mode(0o600).open(path)?)
+        }
+    })
+}
