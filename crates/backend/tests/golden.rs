@@ -49,7 +49,8 @@ fn a_damaged_file_is_an_error_and_never_a_panic() {
                 0 => rng.below(2),
                 _ => pages - 1 - rng.below(11),
             };
-            let at = page * 4096 + rng.below(if rng.below(2) == 0 { 64 } else { 2000 });
+            let reach = if rng.below(2) == 0 { 64 } else { 2000 };
+            let at = page * 4096 + rng.below(reach);
             damaged[at as usize] ^= 1 << rng.below(8);
         }
         let disk = MemoryDisk::new().with_file(Path::new(PATH), &damaged);
