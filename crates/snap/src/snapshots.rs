@@ -79,8 +79,7 @@ impl Snapshots {
     /// never lost.
     ///
     /// # Errors
-    /// [`Error::DiskFull`], [`Error::Io`]; the directory is as before, except for a remaining
-    /// `tmp*` file that the next start removes.
+    /// [`Error::DiskFull`], [`Error::Io`].
     pub fn save(&self, snapshot: &Snapshot) -> Result<Saved> {
         let started = self.clock.now();
         let metadata = &snapshot.metadata;
@@ -91,12 +90,13 @@ impl Snapshots {
         let temporary = self.dir.join(format!("tmp.{name}"));
         let path = self.dir.join(&name);
         let written = self.write_synced(&temporary, &bytes);
-        if written.is_err() {
+        let renamed = written
+            .and_then(|()| self.disk.rename(&temporary, &path).context("rename", &temporary));
+        if renamed.is_err() {
             // The error says more than a second one about the remains would.
             let _ = self.disk.remove_file(&temporary);
         }
-        written?;
-        self.disk.rename(&temporary, &path).context("rename", &temporary)?;
+        renamed?;
         self.disk.sync_dir(&self.dir).context("sync", &self.dir)?;
         let now = self.clock.now();
         Ok(Saved {

@@ -278,11 +278,13 @@ impl Wal {
         self.unsynced = true;
         self.sync(done)?;
 
-        let prepared = self.take_next()?;
         let mut name = self.tail().name;
-        name.sequence += 1;
+        name.sequence = name.sequence.checked_add(1).ok_or_else(|| {
+            Error::corrupted(&self.tail().path, 0, "a name that has a successor", "the last one")
+        })?;
         name.first = Index(self.last_index.0.saturating_add(1));
         let path = self.dir.join(name.to_string());
+        let prepared = self.take_next()?;
         // Until it is renamed, messages name the file as it is.
         let file = Arc::clone(&prepared.file);
         self.segments.push_back(Segment { name, path: prepared.path.clone(), file });

@@ -131,12 +131,16 @@ fn prepare(prepared: &Prepared, len: u64, fill: Fill) -> Result<()> {
 /// overwritten, they would look like damage. Not synced.
 pub(crate) fn clear_tail(file: &dyn File, path: &Path, offset: u64, len_min: u64) -> Result<()> {
     let len = file.len().context("read the size of", path)?;
-    if !is_zero(file, path, offset, len)? {
-        file.set_len(offset).context("truncate", path)?;
-        file.allocate(len).context("allocate", path)?;
+    let mut wanted = len;
+    if offset < len_min {
+        wanted = wanted.max(len_min);
     }
-    if offset < len_min && len < len_min {
-        match file.allocate(len_min).context("allocate", path) {
+    let dirty = !is_zero(file, path, offset, len)?;
+    if dirty {
+        file.set_len(offset).context("truncate", path)?;
+    }
+    if dirty || wanted > len {
+        match file.allocate(wanted).context("allocate", path) {
             // The records to come may still fit.
             Ok(()) | Err(Error::DiskFull { .. }) => {}
             Err(error) => return Err(error),
