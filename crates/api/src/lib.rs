@@ -8,6 +8,7 @@
 
 mod caller;
 pub mod check;
+pub mod concurrency;
 mod health;
 mod overlap;
 mod service;
