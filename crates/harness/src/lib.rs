@@ -12,19 +12,21 @@
 mod folder;
 mod http;
 mod install;
-
+mod mask;
 mod ours;
 mod port;
 mod process;
-
+mod protobuf;
 mod reference;
-
+mod sequence;
 mod server;
 
 pub use folder::{Folder, target_folder, workspace_folder};
 pub use http::{HttpReply, http_get};
+pub use mask::{Mask, Masks};
 pub use ours::ours;
 pub use port::Port;
 pub use process::{Finished, Run, run};
 pub use reference::{Reference, reference};
+pub use sequence::{Command, Outcome, Sequence};
 pub use server::{Exit, Server, ServerOptions};

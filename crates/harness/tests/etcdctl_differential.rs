@@ -1,0 +1,48 @@
+//! The same long sequence of the real `etcdctl`'s commands against the real etcd and against ours,
+//! on the same ports, one after the other: outputs and exit codes are equal after masking what a
+//! server chooses for itself.
+//!
+//! With `OXETCD_DIFF_SELF=1` the reference is compared with itself, which shows that the masks hide
+//! all that differs from run to run.
+
+use harness::{Outcome, Port, Sequence, ours, reference};
+use std::path::Path;
+
+const SEQUENCE: &str = include_str!("../testdata/etcdctl-sequence.txt");
+
+/// Differences shown before the test gives up.
+const SHOWN_MAX: usize = 40;
+
+#[test]
+fn etcdctl_finds_no_difference() {
+    let sequence = Sequence::parse(SEQUENCE).unwrap_or_else(|error| panic!("{error:#}"));
+    let reference = reference().unwrap();
+    let etcdctl = reference.program("etcdctl");
+    let other = if std::env::var_os("OXETCD_DIFF_SELF").is_some() {
+        reference.program("etcd")
+    } else {
+        ours().unwrap().join("etcd")
+    };
+    let (client, peer) = (Port::take().unwrap(), Port::take().unwrap());
+    let run = |server: &Path| {
+        let outcomes = sequence.run(server, &etcdctl, &client, &peer);
+        outcomes.unwrap_or_else(|error| panic!("{}: {error:#}", server.display()))
+    };
+    let (expected, found) = (run(&reference.program("etcd")), run(&other));
+    if let Some(file) = std::env::var_os("OXETCD_DIFF_DUMP") {
+        std::fs::write(file, expected.iter().map(show).collect::<String>()).unwrap();
+    }
+    let pairs = expected.iter().zip(&found);
+    let different: Vec<_> = pairs.filter(|(expected, found)| expected != found).collect();
+    for (expected, found) in different.iter().take(SHOWN_MAX) {
+        println!("expected: {}found: {}", show(expected), show(found));
+    }
+    println!("{} commands compared, {} different", expected.len(), different.len());
+    assert!(expected.len() >= 250 && expected.len() == found.len());
+    assert!(different.is_empty());
+}
+
+fn show(outcome: &Outcome) -> String {
+    let Outcome { number, text, stdout, stderr, code } = outcome;
+    format!("line {number}: {text}\n{stdout}{stderr}code {code:?}\n\n")
+}
