@@ -153,9 +153,12 @@ impl Committed {
 
     /// Reads a key of the bucket `key`.
     pub(crate) fn record_key(&self, key: &[u8]) -> Result<RecordKey> {
-        RecordKey::parse(key).ok_or_else(|| {
-            self.corrupted(Malformed::new(Bucket::Key, key, "a revision as key", b""))
-        })
+        // As bytes a negative revision would sort behind all others, as a number before them.
+        RecordKey::parse(key)
+            .filter(|key| key.revision.main >= 0 && key.revision.sub >= 0)
+            .ok_or_else(|| {
+                self.corrupted(Malformed::new(Bucket::Key, key, "a revision as key", b""))
+            })
     }
 
     /// The error for a row of this file that cannot be read.

@@ -1,3 +1,5 @@
+//! States of the buffer stay as they were taken; revisions never go back.
+
 use env::{Rng, SeededRng};
 
 use super::*;

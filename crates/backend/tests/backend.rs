@@ -98,7 +98,12 @@ fn commits_are_due_and_buffers_full_at_their_bounds() {
     let (mut backend, mut committer) = backend::open(Arc::new(disk), bounds).expect("open");
     put(&mut backend, 2, "a");
     put(&mut backend, 3, "b");
+    let mark = backend.mark();
+    put(&mut backend, 4, "c");
+    assert!(backend.is_commit_due());
+    backend.rollback(mark);
     assert!(!backend.is_commit_due());
+    assert_eq!(backend.pending_operations(), 2);
     put(&mut backend, 4, "c");
     assert!(backend.is_commit_due() && !backend.is_full());
     for main in 5..8 {

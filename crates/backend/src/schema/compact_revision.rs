@@ -25,7 +25,22 @@ pub fn encode(main: i64) -> [u8; RecordKey::PUT_LEN] {
 /// When it is no revision.
 pub fn decode(key: &[u8], value: &[u8]) -> Result<i64, Malformed> {
     match RecordKey::parse(value) {
-        Some(RecordKey { revision, tombstone: false }) => Ok(revision.main),
+        Some(RecordKey { revision, tombstone: false }) if revision.main >= 0 => Ok(revision.main),
         _ => Err(Malformed::new(Bucket::Meta, key, "17 bytes of a revision", value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_read_back_and_others_are_refused() {
+        assert_eq!(encode(30)[..], *b"\0\0\0\0\0\0\0\x1e_\0\0\0\0\0\0\0\0");
+        assert_eq!(decode(FINISHED, &encode(i64::MAX)), Ok(i64::MAX));
+        let tombstone = [&encode(30)[..], b"t"].concat();
+        for value in [&b""[..], b"30", &encode(-1), &tombstone] {
+            assert!(decode(SCHEDULED, value).is_err(), "{value:?}");
+        }
     }
 }
