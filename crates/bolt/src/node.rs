@@ -125,14 +125,15 @@ impl Node {
 
     /// Whether a piece of so many entries and bytes may end before an entry that brings it to
     /// `with_next` bytes. A branch needs two children, or no level would be smaller than the one
-    /// below; a leaf that overflows its page anyway takes a second entry into the rest of its run.
+    /// below; a leaf takes a second entry where its page has room for it, and where it overflows
+    /// the page anyway.
     fn may_cut(&self, entries: usize, bytes: usize, with_next: usize, page_size: usize) -> bool {
         match self {
             Self::Branch(_) => entries >= 2,
             Self::Leaf(_) if entries == 1 && bytes > page_size => {
                 with_next > SHARED_RUN_PAGES_MAX * page_size
             }
-            Self::Leaf(_) => entries >= 1,
+            Self::Leaf(_) => entries >= 2 || (entries == 1 && with_next > page_size),
         }
     }
 

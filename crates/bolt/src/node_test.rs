@@ -60,6 +60,14 @@ fn a_long_value_has_a_run_of_its_own() {
 }
 
 #[test]
+fn no_page_has_one_record_where_two_fit() {
+    for bytes in [1000, 1100, 1500, 1900, 2000] {
+        assert!(cut(&leaf(&[bytes; 100]), 50).iter().all(|piece| piece.len() >= 2), "{bytes}");
+    }
+    assert!(cut(&leaf(&[3000; 100]), 50).iter().all(|piece| piece.len() == 1));
+}
+
+#[test]
 fn values_of_just_over_a_page_share_runs() {
     let node = leaf(&[4200; 100]);
     let pages: usize = cut(&node, 50).into_iter().map(|piece| node.piece_pages(piece, PAGE)).sum();

@@ -81,7 +81,11 @@ fn no_bytes_panic() {
             let Ok(page) = Page::parse(bytes.into(), id) else { continue };
             for index in 0..page.count() {
                 assert_eq!(page.search(page.key(index)), Ok(index));
-                if page.is_leaf() { drop(page.shared_value(index)) } else { page.child(index); }
+                if page.is_leaf() {
+                    drop(page.shared_value(index))
+                } else {
+                    page.child(index);
+                }
             }
         }
     }

@@ -233,18 +233,23 @@ impl<'a> Transaction<'a> {
         Ok(links)
     }
 
-    /// Merges two neighbours if one of them is too small and both fit one page; else gives both
-    /// back.
+    /// Merges two neighbours where that saves a page: both are rebuilt anyway, one lost keys, and
+    /// together they leave room for what comes; or one of them is too small and both fit a
+    /// page. Else gives both back.
     fn merge(&mut self, left: Slot, right: Slot, fill: Fill) -> Result<(Slot, Option<Slot>)> {
         let page_size = self.base.page_size();
-        let limit = fill.merge_bytes(page_size);
-        if !left.is_small(limit) && !right.is_small(limit) {
-            return Ok((left, Some(right)));
-        }
+        let small = fill.merge_bytes(page_size);
+        let bytes_max = match (&left, &right) {
+            _ if left.is_shrunk_to(small) || right.is_shrunk_to(small) => page_size,
+            (Slot::New(one), Slot::New(other)) if one.shrunk || other.shrunk => {
+                fill.split_bytes(page_size).max(page_size / 4 * 3)
+            }
+            _ => return Ok((left, Some(right))),
+        };
         let (left_page, right_page) = (self.kept_page(&left)?, self.kept_page(&right)?);
         let bytes = left.bytes(left_page.as_deref()) + right.bytes(right_page.as_deref());
         let is_leaf = left.is_leaf(left_page.as_deref());
-        if bytes > page_size || is_leaf != right.is_leaf(right_page.as_deref()) {
+        if bytes > bytes_max || is_leaf != right.is_leaf(right_page.as_deref()) {
             return Ok((left, Some(right)));
         }
         let mut node = self.open(left, left_page);
@@ -339,7 +344,7 @@ impl Edit {
 
 impl Slot {
     /// A rebuilt node that lost keys and has few left.
-    fn is_small(&self, limit: usize) -> bool {
+    fn is_shrunk_to(&self, limit: usize) -> bool {
         matches!(self, Self::New(shaped) if shaped.shrunk && shaped.node.bytes() <= limit)
     }
 

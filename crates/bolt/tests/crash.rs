@@ -1,6 +1,8 @@
 //! Power losses and failing disks: whatever is lost, a file shows the last finished commit or the
 //! one that was under way, whole, and can be written to again.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod support;
 
 use std::collections::BTreeMap;

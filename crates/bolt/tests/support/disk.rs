@@ -156,9 +156,8 @@ impl MemoryDisk {
         let mut left = State::default();
         left.contents.resize(state.contents.len(), Vec::new());
         for (at, op) in log.iter().enumerate() {
-            let synced = |file: usize| {
-                last_sync(&|op| matches!(op, Op::Sync { file: one } if *one == file))
-            };
+            let synced =
+                |file: usize| last_sync(&|op| matches!(op, Op::Sync { file: one } if *one == file));
             match op {
                 Op::Write { file, .. } | Op::SetLen { file, .. } if at >= synced(*file) => {
                     if let Some(op) = torn(op, rng) {
