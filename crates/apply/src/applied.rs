@@ -1,19 +1,18 @@
 //! What came of an entry.
 
-use std::sync::Arc;
-
 use auth::Login;
 use lease::Lease;
+use membership::Change;
+use mvcc::Compaction;
 use proto::authpb::Permission;
 use proto::error::Error;
 use proto::etcdserverpb as pb;
-use proto::raftpb::{ConfChange, ConfState};
+use proto::raftpb::{ConfChangeV2, ConfState};
 use proto::twin;
 use proto::version::Version;
-use types::{Index, LeaseId, MemberId};
+use types::{Index, LeaseId};
 
 /// The result of one entry.
-#[derive(Debug)]
 pub struct Applied {
     /// Where the entry stands.
     pub index: Index,
@@ -53,24 +52,20 @@ pub enum Response {
     /// To a question for a role.
     Permissions(Vec<Permission>),
     /// To a change of members: those there are now.
-    Members(Arc<[membership::Member]>),
+    Members(Vec<membership::Member>),
 }
 
 /// What an entry asks of `node`.
-#[derive(Debug)]
 pub enum Effect {
-    /// Tell raft about a configuration change in the log, and that it is made (or, if it was
-    /// refused, that it is not).
+    /// Tell raft about a configuration change in the log.
     ConfChange {
-        /// As it stands in the log.
-        change: ConfChange,
-        /// It was made.
-        accepted: bool,
+        /// As it stands in the log; `None` if it was refused, so that it is not made.
+        change: Option<ConfChangeV2>,
         /// The configuration after it, which raft's own has to equal.
         conf_state: ConfState,
     },
-    /// A member was removed; if it is this one, it has to stop.
-    MemberRemoved(MemberId),
+    /// A change of members was made.
+    MembersChanged(Change),
     /// The first entry of a leader's term.
     TermBegun,
     /// A lease begins.
@@ -88,8 +83,9 @@ pub enum Effect {
     Auth(auth::Effect),
     /// Somebody logged in.
     LoggedIn(Login),
-    /// The physical part of a compaction to this revision has to begin.
-    Compact(i64),
+    /// The physical part of a compaction has to begin, once everything written so far is
+    /// committed.
+    Compact(Box<Compaction>),
     /// The database is beyond its quota: raise the alarm.
     NoSpace,
     /// Alarms were raised or ended.

@@ -1,0 +1,76 @@
+//! Requests about keys: carried out by `mvcc`, with leases following what changed.
+
+use bytes::Bytes;
+use mvcc::{Changed, Ranges};
+use proto::etcdserverpb::InternalRaftRequest;
+
+use crate::applied::{Effect, Response};
+use crate::applier::{Applier, Error, Waiter};
+use crate::request::Outcome;
+
+impl Applier {
+    /// Carries out a request of this kind; `None` if it is of another.
+    pub(crate) fn kv(
+        &mut self,
+        request: &InternalRaftRequest,
+        waiter: Waiter,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Option<Outcome>, Error> {
+        let (store, backend) = (&mut self.store, &mut self.backend);
+        let leases = self.leases.view().clone();
+        let is_lease = |id| leases.lookup(id).is_some();
+        let done = if let Some(put) = &request.put {
+            store
+                .put(backend, put, &is_lease)
+                .map(|applied| (Response::Put(applied.response), applied.changes))
+        } else if let Some(txn) = &request.txn {
+            let ranges = if waiter == Waiter::Present { Ranges::Execute } else { Ranges::Skip };
+            store
+                .txn(backend, txn, &is_lease, ranges)
+                .map(|applied| (Response::Txn(applied.response), applied.changes))
+        } else if let Some(delete) = &request.delete_range {
+            store
+                .delete_range(backend, delete)
+                .map(|applied| (Response::DeleteRange(applied.response), applied.changes))
+        } else if let Some(range) = &request.range {
+            let answer = store.view(backend).range(range);
+            answer.map(|answer| (Response::Range(answer), Vec::new()))
+        } else if let Some(compaction) = &request.compaction {
+            store.compact(backend, compaction.revision).map(|job| {
+                effects.push(Effect::Compact(Box::new(job)));
+                (Response::Empty, Vec::new())
+            })
+        } else {
+            return Ok(None);
+        };
+        match done {
+            Ok((response, changes)) => {
+                self.follow(&changes);
+                Ok(Some(Ok(response)))
+            }
+            Err(mvcc::Error::Backend(error)) => Err(error.into()),
+            Err(refusal) => {
+                let known = refusal.answer().expect("all but the file's errors have an answer");
+                Ok(Some(Err(known)))
+            }
+        }
+    }
+
+    /// Deletes the keys of a lease that has ended.
+    pub(crate) fn delete_keys(&mut self, keys: &[lease::Key]) {
+        let keys: Vec<Bytes> = keys.iter().map(|key| Bytes::copy_from_slice(key)).collect();
+        self.store.delete_keys(&mut self.backend, &keys);
+    }
+
+    /// Attaches the changed keys to their leases, in the order of the changes.
+    fn follow(&mut self, changes: &[Changed]) {
+        for Changed { key, lease } in changes {
+            if lease.is_some() {
+                let attached = self.leases.attach(*lease, key);
+                attached.expect("the lease was there when the request was checked");
+            } else {
+                self.leases.detach(key);
+            }
+        }
+    }
+}
