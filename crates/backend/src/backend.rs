@@ -7,6 +7,7 @@
 //! in that order and are disjoint; `committed.index <= frozen.index <= index of what is active`;
 //! a view, once taken, never changes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -70,7 +71,8 @@ pub struct Mark {
 pub struct TicketId(u64);
 
 /// A resolved wish for a committed state: everything written before [`Backend::freeze_now`] is in
-/// it, and exactly what was applied up to its position.
+/// it, and exactly what was applied up to its position; its members are the rows of
+/// [`Bucket::Members`].
 #[derive(Clone)]
 pub struct Ticket {
     /// Which wish.
@@ -196,7 +198,7 @@ impl Backend {
     /// # Errors
     /// When the file cannot be read.
     pub fn rows(&self, bucket: Bucket) -> Result<Vec<(Bytes, Bytes)>> {
-        let mut rows: std::collections::BTreeMap<Bytes, Bytes> =
+        let mut rows: BTreeMap<Bytes, Bytes> =
             self.committed.rows(bucket)?.into_iter().collect();
         let older_first = self.frozen.iter().map(|job| &job.rows).chain([&self.active.rows]);
         for (key, value) in older_first.flat_map(|buffer| buffer.of(bucket)) {

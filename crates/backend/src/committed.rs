@@ -1,7 +1,7 @@
 //! A committed state of the file: what a ticket resolves to.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use types::{RecordKey, Revision};
@@ -146,7 +146,7 @@ impl Committed {
         self.learned().take()
     }
 
-    fn learned(&self) -> std::sync::MutexGuard<'_, Option<bolt::Footprint>> {
+    fn learned(&self) -> MutexGuard<'_, Option<bolt::Footprint>> {
         // A footprint is put there whole or not at all.
         self.about.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
