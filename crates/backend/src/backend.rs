@@ -198,8 +198,7 @@ impl Backend {
     /// # Errors
     /// When the file cannot be read.
     pub fn rows(&self, bucket: Bucket) -> Result<Vec<(Bytes, Bytes)>> {
-        let mut rows: BTreeMap<Bytes, Bytes> =
-            self.committed.rows(bucket)?.into_iter().collect();
+        let mut rows: BTreeMap<Bytes, Bytes> = self.committed.rows(bucket)?.into_iter().collect();
         let older_first = self.frozen.iter().map(|job| &job.rows).chain([&self.active.rows]);
         for (key, value) in older_first.flat_map(|buffer| buffer.of(bucket)) {
             match value {
