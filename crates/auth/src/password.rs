@@ -189,8 +189,9 @@ mod tests {
         assert_eq!(decode("aGk=").as_deref(), Some(&b"hi"[..]));
         assert_eq!(decode("aG\r\nk=\n").as_deref(), Some(&b"hi"[..]));
         assert_eq!(decode("aGl=").as_deref(), Some(&b"hi"[..]), "left-over bits");
+        assert_eq!(decode("aGkh\n").as_deref(), Some(&b"hi!"[..]));
         assert_eq!(decode("").as_deref(), Some(&b""[..]));
-        for text in ["aGk", "aGk==", "a", "aG k=", "a_k="] {
+        for text in ["aGk", "aGk==", "a", "aG k=", "a_k=", "=", "====", "aGk=\n="] {
             assert_eq!(decode(text), None, "{text}");
         }
     }

@@ -1,5 +1,6 @@
 //! Rows: those of the real etcd, and those that go and come with a whole other cluster.
 
+use env::{Rng, SeededRng};
 use prost::Message;
 use proto::etcdserverpb::InternalRaftRequest;
 use proto::raftpb::ConfChange;
@@ -174,5 +175,27 @@ fn damaged_rows_are_named() {
         opened.backend.put(bucket, key, value);
         let error = Store::open(&opened.backend).err().unwrap().to_string();
         assert!(error.contains(&format!("bucket {bucket}")) && error.contains(key), "{error}");
+    }
+}
+
+#[test]
+fn mutated_entries_and_rows_are_refused_without_a_panic() {
+    let golden = golden(include_str!("../testdata/golden-3.5.1.txt"));
+    let mut inputs: Vec<Vec<u8>> = golden.entries.into_iter().map(|(_, _, data)| data).collect();
+    inputs.extend(golden.rows.into_iter().map(|(_, _, value)| value));
+    for seed in 0..5_000 {
+        let mut rng = SeededRng::new(seed);
+        let mut input = inputs[rng.below(inputs.len() as u64) as usize].clone();
+        for _ in 0..=rng.below(3) {
+            let place = rng.below(input.len() as u64) as usize;
+            input[place] = rng.next_u64() as u8;
+        }
+        input.truncate(1 + rng.below(2 * input.len() as u64) as usize);
+        _ = LegacyRequest::parse(&input);
+        _ = Member::from_json(&input);
+        _ = Downgrade::from_json(&input);
+        if let Ok(change) = ConfChange::decode(input) {
+            _ = Change::parse(&change);
+        }
     }
 }

@@ -215,7 +215,7 @@ impl Parts {
             Some((user, host)) => (Some(user), host),
             None => (None, authority),
         };
-        self.host = parse_host(host)?;
+        self.host = parse_host(&self.scheme, host)?;
         let Some(user) = user else { return Ok(()) };
         let valid = |c: char| c.is_ascii_alphanumeric() || "-._:~!$&'()*+,;=%@".contains(c);
         if !user.chars().all(valid) {
@@ -286,21 +286,34 @@ fn split_scheme(text: &str) -> Result<(&str, &str), Fault> {
     Ok(("", text))
 }
 
-fn parse_host(host: &str) -> Result<String, Fault> {
-    let port = if host.starts_with('[') {
-        let end = host.rfind(']').ok_or_else(|| "missing ']' in host".to_owned())?;
-        if let Some(zone) = host[..end].find("%25") {
-            let address = unescape(&host[..zone], Place::Host)?;
-            let zone = unescape(&host[zone..end], Place::Zone)?;
-            check_port(&host[end + 1..])?;
-            return Ok(address + &zone + &unescape(&host[end..], Place::Host)?);
-        }
-        &host[end + 1..]
-    } else {
-        host.rfind(':').map_or("", |position| &host[position..])
+fn parse_host(scheme: &str, host: &str) -> Result<String, Fault> {
+    let port = match host.rfind('[') {
+        Some(0) => return parse_literal(host),
+        Some(_) => return Err("invalid IP-literal".to_owned()),
+        // Only URLs of other schemes may have colons before the one of the port.
+        None if matches!(scheme, "http" | "https") => host.find(':'),
+        None => host.rfind(':'),
     };
-    check_port(port)?;
+    check_port(port.map_or("", |position| &host[position..]))?;
     unescape(host, Place::Host)
+}
+
+/// A host in brackets: an IPv6 address, possibly with a zone, and what stands behind it.
+fn parse_literal(host: &str) -> Result<String, Fault> {
+    let end = host.rfind(']').ok_or_else(|| "missing ']' in host".to_owned())?;
+    let port = &host[end + 1..];
+    check_port(port)?;
+    let literal = &host[1..end];
+    let (address, zone) = literal.split_at(literal.find("%25").unwrap_or(literal.len()));
+    let (address, zone) = (unescape(address, Place::Host)?, unescape(zone, Place::Zone)?);
+    match address.parse() {
+        Ok(IpAddr::V6(_)) if zone != "%" => Ok(format!("[{address}{zone}]{port}")),
+        Ok(IpAddr::V4(_)) if zone.is_empty() => Err("invalid IP-literal".to_owned()),
+        _ => {
+            let shown = quote(&(address + &zone));
+            Err(format!("invalid host: ParseAddr({shown}): unable to parse IP"))
+        }
+    }
 }
 
 /// What may stand behind a host: nothing, or a colon and digits, possibly none.
