@@ -23,8 +23,8 @@ pub struct Cluster {
     contents: Arc<Contents>,
 }
 
-/// All that there is to a cluster, to be made from or turned into other forms, such as the
-/// membership in a raft snapshot.
+/// All that there is to a cluster, to be made from or turned into other forms: the membership in the
+/// data of a raft snapshot has the same parts, with the members in the order of their identities.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Contents {
     /// The members by identity.
@@ -102,6 +102,14 @@ impl Cluster {
     #[must_use]
     pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.contents.members.get(&id)
+    }
+
+    /// Whether there is such a member; asked for each request that a learner may have to refuse.
+    #[must_use]
+    pub fn is_member(&self, id: MemberId) -> bool {
+        let is_member = self.contents.members.contains_key(&id);
+        env::fail_point!("afterIsMemberExist");
+        is_member
     }
 
     /// The member of a name, if exactly one has it.

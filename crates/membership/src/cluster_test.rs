@@ -103,6 +103,7 @@ fn attributes_of_members_only() {
     assert!(!cluster.set_attributes(MemberId(9), attributes.clone()));
     assert!(!cluster.set_attributes(MemberId(4), attributes.clone()));
     assert_eq!(cluster, before);
+    assert!(cluster.is_member(MemberId(3)) && !cluster.is_member(MemberId(9)));
     assert!(cluster.set_attributes(MemberId(1), attributes.clone()));
     assert_eq!(cluster.member_by_name("x").map(|member| member.id), Some(MemberId(1)));
     assert!(cluster.set_attributes(MemberId(2), attributes));
