@@ -50,7 +50,7 @@ impl ReadView {
         let keys = KeyRange::parse(request.key.clone(), request.range_end.clone());
         let header = Some(ResponseHeader { revision: self.revision, ..ResponseHeader::default() });
         if request.count_only {
-            let count = self.index.count(&keys, at) as i64;
+            let count = self.index.count(&keys, at);
             return Ok(RangeResponse { header, count, ..RangeResponse::default() });
         }
         let selection = Selection::of(request);
@@ -58,7 +58,7 @@ impl ReadView {
         let count = match (counting, visited) {
             (Count::Visited, Visited::All(count) | Visited::Limited(count))
             | (Count::All, Visited::All(count)) => count as i64,
-            (Count::All, Visited::Limited(_)) => self.index.count(&keys, at) as i64,
+            (Count::All, Visited::Limited(_)) => self.index.count(&keys, at),
         };
         let limit = usize::try_from(request.limit).unwrap_or(0);
         let more = limit > 0 && found.len() > limit;
@@ -73,7 +73,7 @@ impl ReadView {
     /// As [`range`](Self::range), but for the file's.
     pub fn count(&self, keys: &KeyRange, revision: i64) -> Result<i64> {
         let at = self.read_at(revision)?;
-        Ok(self.index.count(keys, at) as i64)
+        Ok(self.index.count(keys, at))
     }
 
     /// The keys that can be in the answer, in the order of keys in the direction of the selection.

@@ -46,8 +46,14 @@ impl ReadView {
 
     /// How many keys are there.
     #[must_use]
-    pub fn live_keys(&self) -> u64 {
+    pub fn live_keys(&self) -> i64 {
         self.index.live()
+    }
+
+    /// Bytes of memory that the key index takes. Visits all of it: for tests and diagnosis.
+    #[must_use]
+    pub fn index_bytes(&self) -> usize {
+        self.index.heap_bytes()
     }
 
     /// The records behind the view, for who has to know their file.

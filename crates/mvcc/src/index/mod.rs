@@ -1,19 +1,50 @@
-//! The key index: which revisions each key has (design: a copy-on-write, counted B-tree).
+//! The key index: which revisions each key has, as a copy-on-write, counted B-tree.
 //!
 //! Knows neither values nor files. Whoever clones an [`Index`] has a snapshot: changes of the other
 //! clone copy the path that they touch.
 //!
-//! Invariants: keys ascend; a key's entries descend by revision, newest first, and alternate as its
-//! history did: a tombstone follows a put; a key without entries is not in the index; every child
-//! pointer's summary is that of the subtree below it.
+//! Costs, with n keys: a write O(log n), whatever the number of the key's revisions; a count
+//! O(log n) at the newest revision, and as much more at an older one as there are leaves with
+//! creations or deletions since; a page of a range O(log n + page); a compaction as much as there
+//! are leaves that lose something.
+//!
+//! Invariants: keys ascend; a key's entries descend by revision, newest first, and no deletion
+//! follows another; a key without entries is not in the index; every child pointer's summary is that
+//! of the subtree below it.
 
+mod branch;
+mod chunk_tree;
+mod compact;
 mod entry;
+mod history;
+mod key;
+mod leaf;
+mod leaf_builder;
+mod load;
+mod node;
+mod summary;
+mod walk;
+
+#[cfg(test)]
+mod invariants;
+#[cfg(test)]
+#[path = "model_test.rs"]
+mod tests;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use types::{KeyRange, Revision};
 
-pub(crate) use entry::{Entry, Kind};
+use branch::{Bounds, Branch, Child};
+pub(crate) use entry::Entry;
+pub(crate) use key::Key;
+pub(crate) use load::Loader;
+use node::{Change, Effect, Node};
+use summary::Summary;
+
+/// What an [`Arc`]'s allocation has beside its content.
+const ARC_BYTES: usize = 16;
 
 /// In which order keys are visited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,38 +53,29 @@ pub(crate) enum Direction {
     Descending,
 }
 
-/// A key in the index, borrowed from it.
-#[derive(Clone, Copy)]
-pub(crate) struct Key<'a> {
-    prefix: &'a [u8],
-    suffix: &'a [u8],
-}
-
-impl Key<'_> {
-    /// An owned copy.
-    pub(crate) fn to_vec(self) -> Vec<u8> {
-        [self.prefix, self.suffix].concat()
-    }
-
-    /// Whether it is this key.
-    pub(crate) fn is(self, key: &[u8]) -> bool {
-        key.strip_prefix(self.prefix) == Some(self.suffix)
-    }
-}
-
 /// The index; see the module.
-#[derive(Clone, Default)]
-pub(crate) struct Index {}
+#[derive(Clone)]
+pub(crate) struct Index {
+    root: Child,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        let node = Arc::new(Node::Leaf(leaf::Leaf::default()));
+        Self { root: Child { node, summary: Summary::EMPTY } }
+    }
+}
 
 impl Index {
     /// How many keys are there now.
-    pub(crate) fn live(&self) -> u64 {
-        unimplemented!()
+    pub(crate) const fn live(&self) -> i64 {
+        self.root.summary.live
     }
 
     /// The newest entry of a key with `main <= at`.
-    pub(crate) fn newest(&self, _key: &[u8], _at: i64) -> Option<Entry> {
-        unimplemented!()
+    pub(crate) fn newest(&self, key: &[u8], at: i64) -> Option<Entry> {
+        let (_, row) = walk::find(&self.root.node, key)?;
+        row.newest_at(at)
     }
 
     /// The entry that shows a key at a revision: none if it was not there.
@@ -62,61 +84,119 @@ impl Index {
     }
 
     /// How many keys of a range were there at a revision.
-    pub(crate) fn count(&self, _range: &KeyRange, _at: i64) -> u64 {
-        unimplemented!()
+    pub(crate) fn count(&self, range: &KeyRange, at: i64) -> i64 {
+        match bounds(range) {
+            Some(bounds) => walk::count(&self.root, bounds, at),
+            None => i64::from(self.get(range.start(), at).is_some()),
+        }
     }
 
     /// Shows the keys of a range that were there at a revision, in order.
     pub(crate) fn visit<'a>(
         &'a self,
-        _range: &KeyRange,
-        _at: i64,
-        _direction: Direction,
-        _visit: &mut dyn FnMut(Key<'a>, Entry) -> ControlFlow<()>,
+        range: &KeyRange,
+        at: i64,
+        direction: Direction,
+        show: &mut dyn FnMut(Key<'a>, Entry) -> ControlFlow<()>,
     ) {
-        unimplemented!()
+        if let Some(bounds) = bounds(range) {
+            let _ = walk::visit(&self.root, bounds, at, direction, show);
+        } else if let Some((key, row)) = walk::find(&self.root.node, range.start())
+            && let Some(entry) = row.newest_at(at).filter(Entry::is_live)
+        {
+            let _ = show(key, entry);
+        }
+    }
+
+    /// Whether any key at all was there at a revision.
+    pub(crate) fn has_live(&self, at: i64) -> bool {
+        walk::count(&self.root, Bounds::NONE, at) > 0
+    }
+
+    /// Whether any entry, a deletion too, has `main <= at`.
+    pub(crate) fn has_any(&self, at: i64) -> bool {
+        walk::has_any(&self.root, at)
     }
 
     /// Writes a key; returns what it is now.
-    pub(crate) fn put(&mut self, _key: &[u8], _revision: Revision) -> Entry {
-        unimplemented!()
+    ///
+    /// # Panics
+    /// When the revision is not above the key's.
+    pub(crate) fn put(&mut self, key: &[u8], revision: Revision) -> Entry {
+        let change = Change { key, entry: Entry::created(revision) };
+        self.apply(&[change]).expect("a change has an outcome")
     }
 
-    /// Deletes a key that is there.
-    pub(crate) fn delete(&mut self, _key: &[u8], _revision: Revision) {
-        unimplemented!()
+    /// Deletes a key.
+    ///
+    /// # Panics
+    /// When it is not there, or the revision is not above the key's.
+    pub(crate) fn delete(&mut self, key: &[u8], revision: Revision) {
+        let change = Change { key, entry: Entry::tombstone(revision) };
+        let outcome = self.apply(&[change]);
+        assert!(
+            outcome.is_some_and(|entry| entry.revision == revision),
+            "delete what is not there"
+        );
     }
 
-    /// Removes what a compaction at a revision removes.
-    pub(crate) fn compact(&mut self, _at: i64) {
-        unimplemented!()
+    /// Carries out changes, which ascend by key and then by revision; returns what the last one's
+    /// key is now.
+    fn apply(&mut self, changes: &[Change<'_>]) -> Option<Entry> {
+        let mut effect = Effect::NONE;
+        let siblings = node::apply(&mut self.root.node, changes, &mut effect);
+        if siblings.is_empty() {
+            self.root.summary = self.root.summary.and(effect.summary);
+        } else {
+            self.root.summary = self.root.node.summary();
+            self.grow(siblings);
+        }
+        effect.last
     }
 
-    /// Whether any entry has `main <= at`.
-    pub(crate) fn has_live(&self, _at: i64) -> bool {
-        unimplemented!()
+    /// Makes new roots until one has all nodes below it.
+    fn grow(&mut self, mut siblings: node::Siblings) {
+        while !siblings.is_empty() {
+            let (first, others) = node::split((self.root.clone(), siblings));
+            self.root = Child::of(Node::Branch(first));
+            let child = |(separator, branch)| (separator, Child::of(Node::Branch(branch)));
+            siblings = others.into_iter().map(child).collect();
+        }
     }
 
-    pub(crate) fn has_any(&self, _at: i64) -> bool {
-        unimplemented!()
+    /// Removes what a compaction at a revision removes: of each key all entries behind the newest
+    /// with `main <= at`, and that one too if it is a deletion with `main < at`.
+    pub(crate) fn compact(&mut self, at: i64) {
+        compact::compact(&mut self.root, at);
+        loop {
+            let Node::Branch(Branch { children, .. }) = &*self.root.node else { return };
+            match &children[..] {
+                [] => *self = Self::default(),
+                [only] => self.root = only.clone(),
+                _ => return,
+            }
+        }
+    }
+
+    /// Bytes of all allocations that the index is. Visits everything.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.root.node.heap_bytes()
     }
 }
 
-/// Builds an index from records in the order of their revisions.
-#[derive(Default)]
-pub(crate) struct Loader {}
-
-impl Loader {
-    pub(crate) fn last(&self) -> Option<Revision> {
-        unimplemented!()
-    }
-    pub(crate) fn put(&mut self, _key: &[u8], _entry: Entry) {
-        unimplemented!()
-    }
-    pub(crate) fn tombstone(&mut self, _key: &[u8], _revision: Revision) {
-        unimplemented!()
-    }
-    pub(crate) fn finish(self) -> Index {
-        unimplemented!()
-    }
+/// A range's bounds; none for a single key.
+fn bounds(range: &KeyRange) -> Option<Bounds<'_>> {
+    let bounds = match range {
+        KeyRange::Key(_) => return None,
+        // Go takes "all keys" for those from "\0" on, which the empty key is not among. Only the
+        // record that `etcdutl snapshot restore --bump-revision` leaves behind has that key.
+        KeyRange::All => Bounds { start: Some(b"\0"), end: None },
+        KeyRange::Range(start, end) if end <= start => {
+            Bounds { start: Some(start), end: Some(start) }
+        }
+        KeyRange::Range(..) | KeyRange::From(_) => {
+            Bounds { start: Some(range.start()), end: range.end() }
+        }
+    };
+    Some(bounds)
 }
