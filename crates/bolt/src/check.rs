@@ -51,8 +51,11 @@ impl Writer {
     /// # Errors
     /// As [`check`].
     pub fn check_invariants(&self) -> Result<Vec<Problem>> {
-        let mut problems = check(&self.view)?;
+        let problems = check(&self.view)?;
         let Some(freelist) = &self.freelist else { return Ok(problems) };
+        if !problems.is_empty() {
+            return Ok(problems);
+        }
         let mut check = Check {
             view: &self.view,
             reached: Bitmap::new(self.view.meta().high_water),
@@ -69,8 +72,12 @@ impl Writer {
         }
         let lost: Vec<u64> = check.reached.gaps(2).flatten().collect();
         lost.into_iter().for_each(|page| check.report(PageId(page), "neither in use nor free"));
-        problems.extend(check.problems);
-        Ok(problems)
+        for name in self.view.bucket_names() {
+            if let Some(top) = self.view.top(name)? {
+                check.visit_shape(top)?;
+            }
+        }
+        Ok(check.problems)
     }
 }
 
@@ -160,6 +167,26 @@ impl Check<'_> {
                 Root::Page(root) => self.visit(root, Place::top(false))?,
                 Root::Inline(inline) => self.visit_leaf(&inline, false)?,
             }
+        }
+        Ok(())
+    }
+
+    /// What bbolt relies on when it writes to a tree, though its check does not look at it: a branch
+    /// has two children or more, and each separator is the first key of its child.
+    fn visit_shape(&mut self, page: &Page) -> Result<()> {
+        if page.is_leaf() {
+            return Ok(());
+        }
+        if page.count() < 2 {
+            self.report(page.id(), "a branch with a single child");
+        }
+        for index in 0..page.count() {
+            let read = self.view.file().read(page.child(index), self.view.meta().high_water);
+            let Some(child) = self.sound(page.child(index), read)? else { continue };
+            if child.first_key() != Some(page.key(index)) {
+                self.report(child.id(), "a first key other than its separator");
+            }
+            self.visit_shape(&child)?;
         }
         Ok(())
     }

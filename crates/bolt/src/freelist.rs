@@ -67,6 +67,14 @@ impl Freelist {
         self.free.take(pages)
     }
 
+    /// Puts pages back that were taken and not used.
+    ///
+    /// # Errors
+    /// A page that is free already.
+    pub(crate) fn give_back(&mut self, run: Run) -> Result<(), PageId> {
+        self.free.add(run.start.0..run.start.0 + run.pages)
+    }
+
     /// Remembers which runs a transaction allocated.
     pub(crate) fn allocated(&mut self, by: Txid, starts: Vec<PageId>) {
         self.allocated.extend(starts.iter().map(|start| (*start, by)));

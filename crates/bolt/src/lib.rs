@@ -48,6 +48,7 @@ mod node;
 mod open;
 mod options;
 mod page;
+mod settle;
 mod spans;
 mod sweep;
 mod transaction;

@@ -1,23 +1,27 @@
 //! One commit's new pages: edits are merged into the tree from the leaves up.
 //!
 //! Each leaf that an edit falls into is rebuilt once, however many edits there are; nodes that lost
-//! keys are merged with a neighbour, full ones are cut, and every page of a level is numbered and
-//! written to memory before the level above is built. Pages of the base state are never touched:
-//! they are listed as freed. Knows no file but to read, and nothing of meta pages.
+//! keys are merged with a neighbour (module `settle`), full ones are cut, and every page of a level
+//! is numbered and written to memory before the level above is built. Pages of the base state are
+//! never touched: they are listed as freed. Knows no file but to read, and nothing of meta pages.
 //!
-//! Invariants: all leaves of a tree lie at one depth; keys ascend strictly along every level; a page
-//! is freed at most once.
+//! Invariants of the trees that are written: all leaves lie at one depth; a branch has at least two
+//! children; a separator is the first key of its child; keys ascend strictly along every level; a
+//! page is freed at most once. bbolt ends with a failed assertion when it writes to a tree that
+//! breaks the second or third (node.go, `rebalance`), though it can read it.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::descent::{self, DEPTH_MAX, Frame};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
+use crate::free_pages::freed_twice;
 use crate::freelist::Freelist;
 use crate::node::{Item, Link, Node};
 use crate::options::Fill;
 use crate::page::{Page, PageId};
+use crate::settle::{Settled, Shaped, Slot};
 use crate::sweep::{Run, Sweep};
 use crate::view::View;
 
@@ -39,24 +43,11 @@ pub(crate) struct Fresh {
 
 /// The pages that a commit takes and gives back.
 pub(crate) struct Transaction<'a> {
-    base: &'a View,
+    pub(crate) base: &'a View,
     freelist: &'a mut Freelist,
     pub(crate) high_water: u64,
     pub(crate) fresh: Vec<Fresh>,
     pub(crate) freed: Vec<Run>,
-}
-
-/// A rebuilt node.
-struct Shaped {
-    node: Node,
-    /// It lost keys, so it may be too small.
-    shrunk: bool,
-}
-
-/// A child of a branch that is being rebuilt.
-enum Slot {
-    Kept(Link),
-    New(Shaped),
 }
 
 impl<'a> Transaction<'a> {
@@ -148,7 +139,7 @@ impl<'a> Transaction<'a> {
             return None;
         }
         self.free(page);
-        Some(Shaped { node: Node::Leaf(items), shrunk })
+        Some(Shaped::new(Node::Leaf(items), shrunk))
     }
 
     /// Hands the edits to the children in whose ranges they fall, and rebuilds the branch.
@@ -181,9 +172,13 @@ impl<'a> Transaction<'a> {
             return Ok(None);
         }
         self.free(page);
-        let links = self.settle(slots, fill)?;
-        let shrunk = links.len() < page.count();
-        Ok(Some(Shaped { node: Node::Branch(links), shrunk }))
+        match self.settle(slots, fill)? {
+            Settled::Lone(shaped) => Ok(Some(shaped)),
+            Settled::Links(links) => {
+                let shrunk = links.len() < page.count();
+                Ok(Some(Shaped::new(Node::Branch(links), shrunk)))
+            }
+        }
     }
 
     fn apply_child(
@@ -205,86 +200,8 @@ impl<'a> Transaction<'a> {
         self.apply(&child, path, edits, fill)
     }
 
-    /// Turns the children of one branch into pages: drops empty ones, merges small ones, cuts full
-    /// ones.
-    fn settle(&mut self, slots: Vec<Slot>, fill: Fill) -> Result<Vec<Link>> {
-        let mut merged: Vec<Slot> = Vec::with_capacity(slots.len());
-        for slot in slots {
-            if matches!(&slot, Slot::New(shaped) if shaped.node.len() == 0) {
-                continue;
-            }
-            let rest = match merged.pop() {
-                Some(left) => {
-                    let (left, right) = self.merge(left, slot, fill)?;
-                    merged.push(left);
-                    right
-                }
-                None => Some(slot),
-            };
-            merged.extend(rest);
-        }
-        let mut links = Vec::with_capacity(merged.len());
-        for slot in merged {
-            match slot {
-                Slot::Kept(link) => links.push(link),
-                Slot::New(shaped) => links.extend(self.write(&shaped.node, fill)?),
-            }
-        }
-        Ok(links)
-    }
-
-    /// Merges two neighbours where that saves a page: both are rebuilt anyway, one lost keys, and
-    /// together they leave room for what comes; or one of them is too small and both fit a
-    /// page. Else gives both back.
-    fn merge(&mut self, left: Slot, right: Slot, fill: Fill) -> Result<(Slot, Option<Slot>)> {
-        let page_size = self.base.page_size();
-        let small = fill.merge_bytes(page_size);
-        let bytes_max = match (&left, &right) {
-            _ if left.is_shrunk_to(small) || right.is_shrunk_to(small) => page_size,
-            (Slot::New(one), Slot::New(other)) if one.shrunk || other.shrunk => {
-                fill.split_bytes(page_size).max(page_size / 4 * 3)
-            }
-            _ => return Ok((left, Some(right))),
-        };
-        let (left_page, right_page) = (self.kept_page(&left)?, self.kept_page(&right)?);
-        let bytes = left.bytes(left_page.as_deref()) + right.bytes(right_page.as_deref());
-        let is_leaf = left.is_leaf(left_page.as_deref());
-        if bytes > bytes_max || is_leaf != right.is_leaf(right_page.as_deref()) {
-            return Ok((left, Some(right)));
-        }
-        let mut node = self.open(left, left_page);
-        let more = self.open(right, right_page);
-        if node.last_key() >= more.first_key() {
-            let found = "a last key that is not below the next page's first";
-            let fault = Fault::new(0, "keys in strict order from page to page", found);
-            return Err(self.base.file().damaged(self.base.meta().root, fault));
-        }
-        node.append(more);
-        Ok((Slot::New(Shaped { node, shrunk: true }), None))
-    }
-
-    /// The page behind a kept child.
-    fn kept_page(&self, slot: &Slot) -> Result<Option<Arc<Page>>> {
-        match slot {
-            Slot::Kept(link) => self.read(link.child).map(Some),
-            Slot::New(_) => Ok(None),
-        }
-    }
-
-    /// The node of a child that will be rebuilt.
-    fn open(&mut self, slot: Slot, page: Option<Arc<Page>>) -> Node {
-        match (slot, page) {
-            (Slot::New(shaped), _) => shaped.node,
-            (Slot::Kept(_), Some(page)) => {
-                self.free(&page);
-                Node::of_page(&page)
-            }
-            (Slot::Kept(_), None) => unreachable!("the page of a kept child was read"),
-        }
-    }
-
     /// Cuts a node into pages and writes them to memory.
-    fn write(&mut self, node: &Node, fill: Fill) -> Result<Vec<Link>> {
+    pub(crate) fn write(&mut self, node: &Node, fill: Fill) -> Result<Vec<Link>> {
         let page_size = self.base.page_size();
         let mut links = Vec::new();
         for piece in node.pieces(page_size, fill.split_bytes(page_size)) {
@@ -324,13 +241,29 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    fn free(&mut self, page: &Page) {
+    /// The node of a page that is to be written anew: one of the base state, or one that this
+    /// transaction wrote already, whose pages can be taken again at once.
+    pub(crate) fn reopen(&mut self, id: PageId) -> Result<Node> {
+        let Some(index) = self.fresh.iter().position(|fresh| fresh.id == id) else {
+            let page = self.read(id)?;
+            self.free(&page);
+            return Ok(Node::of_page(&page));
+        };
+        let fresh = self.fresh.swap_remove(index);
+        let file = self.base.file();
+        let page = Page::parse(fresh.bytes, id).map_err(|fault| file.damaged(id, fault))?;
+        let given_back = self.freelist.give_back(page.run());
+        given_back.map_err(|page| freed_twice(self.base, page))?;
+        Ok(Node::of_page(&page))
+    }
+
+    pub(crate) fn free(&mut self, page: &Page) {
         if page.id() != PageId(0) {
             self.freed.push(page.run());
         }
     }
 
-    fn read(&self, id: PageId) -> Result<Arc<Page>> {
+    pub(crate) fn read(&self, id: PageId) -> Result<Arc<Page>> {
         self.base.file().load_once(id, self.base.meta().high_water)
     }
 }
@@ -339,27 +272,6 @@ impl Edit {
     fn item(&self) -> Option<Item> {
         let value = self.value.clone()?;
         Some(Item { key: self.key.clone(), value, is_bucket: self.is_bucket })
-    }
-}
-
-impl Slot {
-    /// A rebuilt node that lost keys and has few left.
-    fn is_shrunk_to(&self, limit: usize) -> bool {
-        matches!(self, Self::New(shaped) if shaped.shrunk && shaped.node.bytes() <= limit)
-    }
-
-    fn bytes(&self, page: Option<&Page>) -> usize {
-        match self {
-            Self::New(shaped) => shaped.node.bytes(),
-            Self::Kept(_) => page.map_or(0, Page::used),
-        }
-    }
-
-    fn is_leaf(&self, page: Option<&Page>) -> bool {
-        match self {
-            Self::New(shaped) => shaped.node.is_leaf(),
-            Self::Kept(_) => page.is_some_and(Page::is_leaf),
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bolt::{Fill, Options, View, Writer};
@@ -175,5 +176,46 @@ fn run(seed: u64, commits: u64) {
 fn views_show_their_own_transaction() {
     for seed in 0..5 * scale() {
         run(seed, 30);
+    }
+}
+
+/// Few children per branch, and whole subtrees deleted: what is left has to be joined over several
+/// levels.
+#[test]
+fn deep_trees_keep_their_shape() {
+    for seed in 0..8 * scale() {
+        println!("seed {seed}");
+        let mut rng = SeededRng::new(seed);
+        let disk = MemoryDisk::default();
+        disk.limit_len(8 << 20);
+        let options = Options { page_size: 1024, ..Options::default() };
+        let (mut writer, _) = bolt::open(&disk, Path::new(PATH), &options).unwrap();
+        writer.create_bucket(b"key").unwrap();
+        let mut rows = BTreeMap::new();
+        let key = |number: u64| {
+            let pad = [40, 300, 420, 900][(number * 7 % 4) as usize];
+            Bytes::from(format!("{number:06}{:pad$}", ""))
+        };
+        for _ in 0..40 {
+            let from = rng.below(600);
+            let bound = [3, 40, 600][rng.below(3) as usize];
+            let to = from + 1 + rng.below(bound);
+            let is_delete = rng.below(3) > 0;
+            for number in (from..to.min(600)).filter(|number| number % 97 != 5) {
+                if is_delete {
+                    rows.remove(&key(number));
+                    writer.delete(b"key", key(number)).unwrap();
+                } else {
+                    rows.insert(key(number), Bytes::from(vec![b'v'; rng.below(9) as usize]));
+                    writer.put(b"key", key(number), rows[&key(number)].clone()).unwrap();
+                }
+            }
+            if rng.below(3) == 0 {
+                continue;
+            }
+            let view = writer.commit().unwrap();
+            assert_eq!(writer.check_invariants().unwrap(), []);
+            assert!(read_all(&view).unwrap()[&b"key"[..]] == rows);
+        }
     }
 }
