@@ -52,8 +52,8 @@ impl<S: Storage> RawNode<S> {
         let entries: Vec<_> = (1..).zip(&changes).map(entry).collect();
         let last = self.raft.log.append(entries);
         self.raft.log.committed = last;
-        for change in changes {
-            self.apply_conf_change(change)?;
+        for (index, change) in (1..).zip(changes) {
+            self.apply_conf_change(Index(index), change)?;
         }
         Ok(())
     }

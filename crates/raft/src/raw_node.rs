@@ -110,13 +110,21 @@ impl<S: Storage> RawNode<S> {
         self.raft.step(Message { message_type, from, entries, ..Message::default() })
     }
 
-    /// Applies a committed configuration change; to be called in the order of the log, before
-    /// later entries are applied. A change that the server rejected is passed with its member's id
-    /// set to 0, or not at all.
+    /// Applies the committed configuration change of the entry at `index`; to be called in the
+    /// order of the log, before later entries are applied. A change that the server rejected is
+    /// passed with its member's id set to 0, or not at all. One that a snapshot has overtaken
+    /// changes nothing: the snapshot's configuration holds since it was received.
     ///
     /// # Errors
     /// If the configuration cannot be changed so; then it is not changed.
-    pub fn apply_conf_change(&mut self, change: ConfChangeEntry) -> Result<ConfState> {
+    pub fn apply_conf_change(
+        &mut self,
+        index: Index,
+        change: ConfChangeEntry,
+    ) -> Result<ConfState> {
+        if index < self.raft.log.first_index() {
+            return Ok(self.raft.tracker.config().conf_state());
+        }
         Ok(self.raft.apply_conf_change(&change.into_v2())?)
     }
 
@@ -391,6 +399,23 @@ impl<S: Storage> RawNode<S> {
     #[must_use]
     pub fn last_index(&self) -> Index {
         self.raft.log.last_index()
+    }
+
+    /// The term of the entry at `index`, stored or not.
+    ///
+    /// # Errors
+    /// `Compacted` or `Unavailable` if the log has no such entry.
+    pub fn log_term(&self, index: Index) -> std::result::Result<Term, StorageError> {
+        self.raft.log.term(index)
+    }
+
+    /// Checks the relations that hold between any two calls. For tests and the simulator.
+    ///
+    /// # Panics
+    /// If one does not hold.
+    pub fn check_invariants(&self) {
+        self.raft.log.check_invariants();
+        self.raft.tracker.check_invariants();
     }
 
     /// A copy of everything there is to see.

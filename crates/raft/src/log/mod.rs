@@ -171,6 +171,15 @@ impl<S: Storage> RaftLog<S> {
         news
     }
 
+    pub(crate) fn check_invariants(&self) {
+        let (applied, applying) = (self.applying.applied(), self.applying.index());
+        let last = self.last_index();
+        assert!(applied <= applying && applying <= self.committed, "{self}");
+        assert!(self.committed <= last, "{self}, last={last}");
+        assert!(self.has_pending_snapshot() || self.first_index() <= applied.next(), "{self}");
+        assert!(self.first_index() <= last.next(), "{self}, last={last}");
+    }
+
     /// The log becomes this snapshot.
     pub(crate) fn restore(&mut self, snapshot: Snapshot) {
         let (index, term) = (snapshot.metadata.index, snapshot.metadata.term);

@@ -111,6 +111,15 @@ impl Tracker {
         }
     }
 
+    pub(crate) fn check_invariants(&self) {
+        let members: Vec<_> = self.config.members().into_iter().collect();
+        assert!(self.progress.keys().copied().eq(members), "progress of others than members");
+        for (id, progress) in &self.progress {
+            assert!(progress.matched < progress.next, "{id}: {progress}");
+            assert_eq!(progress.is_learner, self.config.learners.contains(id), "{id}: {progress}");
+        }
+    }
+
     /// The highest index that the voters have acknowledged.
     #[must_use]
     pub fn committed(&self) -> Index {

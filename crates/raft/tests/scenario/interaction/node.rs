@@ -132,7 +132,7 @@ impl Node {
                 None => (entry.data.clone(), None),
                 Some(change) => {
                     let context = context(&change);
-                    let state = self.raw.apply_conf_change(change);
+                    let state = self.raw.apply_conf_change(Index(entry.index), change);
                     (context, Some(state.map_err(|error| error.to_string())?))
                 }
             };
