@@ -15,6 +15,24 @@ pub(super) struct Child {
     pub(super) summary: Summary,
 }
 
+/// Nodes side by side, each but the first with the separator before it: above all keys on the left,
+/// at or below all on the right.
+pub(super) struct Line<T> {
+    pub(super) first: T,
+    pub(super) others: Others<T>,
+}
+
+/// The nodes of a line behind the first.
+pub(super) type Others<T> = Vec<(Box<[u8]>, T)>;
+
+impl<T> Line<T> {
+    /// The first, and what the others become.
+    pub(super) fn map_others<U>(self, to: impl Fn(T) -> U) -> (T, Others<U>) {
+        let others = self.others.into_iter().map(|(separator, node)| (separator, to(node)));
+        (self.first, others.collect())
+    }
+}
+
 /// See the module.
 ///
 /// Invariants: there is one separator less than children; the keys below child `i` are at or above
@@ -27,14 +45,13 @@ pub(super) struct Branch {
 }
 
 impl Branch {
-    /// A branch of children, each but the first with the separator before it.
-    pub(super) fn of(first: Child, others: Vec<(Box<[u8]>, Child)>) -> Self {
+    /// A branch of children.
+    pub(super) fn of(line: Line<Child>) -> Self {
+        let Line { first, others } = line;
         let separators = Separators::of(others.iter().map(|(separator, _)| &**separator));
         let others = others.into_iter().map(|(_, child)| child);
-        Self {
-            separators: Arc::new(separators),
-            children: [first].into_iter().chain(others).collect(),
-        }
+        let children = [first].into_iter().chain(others).collect();
+        Self { separators: Arc::new(separators), children }
     }
 
     /// The child below which a key is, if it is anywhere.

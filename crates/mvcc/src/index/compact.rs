@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::branch::{Branch, CHILDREN_MAX, Child, Separators};
+use super::branch::{Branch, CHILDREN_MAX, Child, Line, Separators};
 use super::leaf::{BYTES_MAX, KEYS_MAX, Leaf, Row};
 use super::leaf_builder::{self, Item};
 use super::node::{Node, replace};
@@ -89,11 +89,11 @@ fn joined<'s>(left: &Child, right: &Child, separator: impl FnOnce() -> &'s [u8])
                 return None;
             }
             let rows = |leaf| Item::Rows(leaf, 0..leaf.len());
-            let (leaf, others) = leaf_builder::build(vec![rows(left), rows(right)]);
+            let Line { first, others } = leaf_builder::build(vec![rows(left), rows(right)]);
             if !others.is_empty() {
                 return None;
             }
-            Node::Leaf(leaf)
+            Node::Leaf(first)
         }
         (Node::Branch(left), Node::Branch(right)) => {
             if left.children.len() + right.children.len() > CHILDREN_MAX / 2 {

@@ -164,7 +164,7 @@ impl Chunk {
             }
         }
         let bytes = self.bytes[..kept_bytes].into();
-        (kept > 0).then(|| Self { oldest_main, count: kept, bytes, ..*self })
+        (kept > 0).then_some(Self { oldest_main, count: kept, bytes, ..*self })
     }
 
     /// The entries, newest first, each with what superseded it.

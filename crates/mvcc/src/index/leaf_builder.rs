@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Key;
+use super::branch::Line;
 use super::entry::Entry;
 use super::history::History;
 use super::leaf::{BYTES_MAX, KEYS_MAX, Leaf, OFFSET_BYTES};
@@ -63,15 +64,14 @@ impl<'a> Item<'a> {
     }
 }
 
-/// One leaf of the rows, or several if they are too many for one, in order. Several come with the
-/// separators between them: above all keys on the left, at or below all on the right.
-pub(super) fn build(items: Vec<Item<'_>>) -> (Leaf, Vec<(Box<[u8]>, Leaf)>) {
+/// One leaf of the rows, or several if they are too many for one.
+pub(super) fn build(items: Vec<Item<'_>>) -> Line<Leaf> {
     let items = without_empty(items);
     let prefix_len = prefix_len(&items);
     let keys: usize = items.iter().map(Item::len).sum();
     let bytes: usize = items.iter().map(|item| item.bytes(prefix_len)).sum();
     if keys <= 1 || keys <= KEYS_MAX && bytes <= BYTES_MAX {
-        return (leaf_of(&items), Vec::new());
+        return Line { first: leaf_of(&items), others: Vec::new() };
     }
     let rows = single_rows(items);
     let mut pieces = pieces(&rows, prefix_len).into_iter();
@@ -80,7 +80,7 @@ pub(super) fn build(items: Vec<Item<'_>>) -> (Leaf, Vec<(Box<[u8]>, Leaf)>) {
         let separator = separator(rows[piece.start - 1].last_key(), rows[piece.start].first_key());
         (separator, leaf_of(&rows[piece]))
     });
-    (first, others.collect())
+    Line { first, others: others.collect() }
 }
 
 /// One leaf of the rows, which came from one and are not more than they were.

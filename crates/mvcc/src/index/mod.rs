@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use types::{KeyRange, Revision};
 
-use branch::{Bounds, Branch, Child};
+use branch::{Bounds, Branch, Child, Line, Others};
 pub(crate) use entry::Entry;
 pub(crate) use key::Key;
 pub(crate) use load::Loader;
@@ -144,23 +144,23 @@ impl Index {
     /// key is now.
     fn apply(&mut self, changes: &[Change<'_>]) -> Option<Entry> {
         let mut effect = Effect::NONE;
-        let siblings = node::apply(&mut self.root.node, changes, &mut effect);
-        if siblings.is_empty() {
+        let others = node::apply(&mut self.root.node, changes, &mut effect);
+        if others.is_empty() {
             self.root.summary = self.root.summary.and(effect.summary);
         } else {
             self.root.summary = self.root.node.summary();
-            self.grow(siblings);
+            self.grow(others);
         }
         effect.last
     }
 
     /// Makes new roots until one has all nodes below it.
-    fn grow(&mut self, mut siblings: node::Siblings) {
-        while !siblings.is_empty() {
-            let (first, others) = node::split((self.root.clone(), siblings));
+    fn grow(&mut self, mut others: Others<Child>) {
+        while !others.is_empty() {
+            let line = node::split(Line { first: self.root.clone(), others });
+            let (first, above) = line.map_others(|branch| Child::of(Node::Branch(branch)));
             self.root = Child::of(Node::Branch(first));
-            let child = |(separator, branch)| (separator, Child::of(Node::Branch(branch)));
-            siblings = others.into_iter().map(child).collect();
+            others = above;
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::branch::{Branch, CHILDREN_MAX, Child};
+use super::branch::{Branch, CHILDREN_MAX, Child, Line, Others};
 use super::entry::{Entry, Kind};
 use super::history::History;
 use super::leaf::{Leaf, Row};
@@ -45,9 +45,6 @@ impl Effect {
     }
 }
 
-/// Nodes that stand to the right of one that was split, each with the separator before it.
-pub(super) type Siblings = Vec<(Box<[u8]>, Child)>;
-
 impl Node {
     pub(super) fn summary(&self) -> Summary {
         match self {
@@ -86,25 +83,29 @@ pub(super) fn replace(node: &mut Arc<Node>, new: Node) {
 }
 
 /// Carries out changes, which ascend by key and then by revision. A node that becomes too large is
-/// split: it keeps the leftmost part.
-pub(super) fn apply(node: &mut Arc<Node>, changes: &[Change<'_>], effect: &mut Effect) -> Siblings {
+/// split: it keeps the leftmost part, and the others are returned.
+pub(super) fn apply(
+    node: &mut Arc<Node>,
+    changes: &[Change<'_>],
+    effect: &mut Effect,
+) -> Others<Child> {
     if let Node::Leaf(leaf) = &**node {
-        let (first, others) = leaf_builder::build(merge(leaf, changes, effect));
+        let line = leaf_builder::build(merge(leaf, changes, effect));
+        let (first, others) = line.map_others(|leaf| Child::of(Node::Leaf(leaf)));
         replace(node, Node::Leaf(first));
-        let child = |(separator, leaf)| (separator, Child::of(Node::Leaf(leaf)));
-        return others.into_iter().map(child).collect();
+        return others;
     }
     let Node::Branch(branch) = Arc::make_mut(node) else {
         unreachable!("a node is leaf or branch")
     };
-    let siblings = apply_below(branch, changes, effect);
-    if siblings.is_empty() {
+    let new = apply_below(branch, changes, effect);
+    if new.is_empty() {
         return Vec::new();
     }
-    let (first, others) = split(with_siblings(branch, siblings));
+    let line = split(with_new(branch, new));
+    let (first, others) = line.map_others(|branch| Child::of(Node::Branch(branch)));
     *branch = first;
-    let child = |(separator, branch)| (separator, Child::of(Node::Branch(branch)));
-    others.into_iter().map(child).collect()
+    others
 }
 
 /// Carries out changes below a branch; returns the children that are new, by the position of the one
@@ -113,8 +114,8 @@ fn apply_below(
     branch: &mut Branch,
     mut changes: &[Change<'_>],
     effect: &mut Effect,
-) -> Vec<(usize, Siblings)> {
-    let mut siblings = Vec::new();
+) -> Vec<(usize, Others<Child>)> {
+    let mut new = Vec::new();
     while let Some(change) = changes.first() {
         let at = branch.child_of(change.key);
         let mine = if changes.len() == 1 || at + 1 == branch.children.len() {
@@ -127,30 +128,27 @@ fn apply_below(
         changes = rest;
         let child = &mut branch.children[at];
         let mut done = Effect::NONE;
-        let new = apply(&mut child.node, below, &mut done);
-        if new.is_empty() {
+        let others = apply(&mut child.node, below, &mut done);
+        if others.is_empty() {
             child.summary = child.summary.and(done.summary);
         } else {
             child.summary = child.node.summary();
-            siblings.push((at, new));
+            new.push((at, others));
         }
         effect.add(&done);
     }
-    siblings
+    new
 }
 
-/// The children of a branch with the new ones, each but the first with the separator before it.
-fn with_siblings(
-    branch: &mut Branch,
-    siblings: Vec<(usize, Siblings)>,
-) -> (Child, Vec<(Box<[u8]>, Child)>) {
+/// The children of a branch with the new ones.
+fn with_new(branch: &mut Branch, new: Vec<(usize, Others<Child>)>) -> Line<Child> {
     let separators = Arc::clone(&branch.separators);
     let mut old = std::mem::take(&mut branch.children).into_iter().enumerate();
-    let mut siblings = siblings.into_iter().peekable();
+    let mut new = new.into_iter().peekable();
     let (_, first) = old.next().expect("a branch has children");
     let mut others = Vec::new();
-    let mut new_behind = |at: usize, others: &mut Vec<(Box<[u8]>, Child)>| {
-        if let Some((_, new)) = siblings.next_if(|(behind, _)| *behind == at) {
+    let mut new_behind = |at: usize, others: &mut Others<Child>| {
+        if let Some((_, new)) = new.next_if(|(behind, _)| *behind == at) {
             others.extend(new);
         }
     };
@@ -159,26 +157,25 @@ fn with_siblings(
         others.push((separators.get(at - 1).into(), child));
         new_behind(at, &mut others);
     }
-    (first, others)
+    Line { first, others }
 }
 
 /// One branch of the children, or several if they are too many, of about the same size.
-pub(super) fn split(
-    (first, mut others): (Child, Vec<(Box<[u8]>, Child)>),
-) -> (Branch, Vec<(Box<[u8]>, Branch)>) {
+pub(super) fn split(line: Line<Child>) -> Line<Branch> {
+    let Line { first, mut others } = line;
     let children = others.len() + 1;
     let each = children.div_ceil(children.div_ceil(CHILDREN_MAX));
-    let mut rest = others.split_off((each - 1).min(others.len()));
-    let first = Branch::of(first, others);
+    let mut rest = others.split_off(each - 1);
+    let first = Branch::of(Line { first, others });
     let mut siblings = Vec::new();
     while !rest.is_empty() {
         let further = rest.split_off(each.min(rest.len()));
         let mut piece = rest.into_iter();
-        let (separator, leftmost) = piece.next().expect("the rest is not empty");
-        siblings.push((separator, Branch::of(leftmost, piece.collect())));
+        let (separator, first) = piece.next().expect("the rest is not empty");
+        siblings.push((separator, Branch::of(Line { first, others: piece.collect() })));
         rest = further;
     }
-    (first, siblings)
+    Line { first, others: siblings }
 }
 
 /// A leaf's rows with the changes.

@@ -84,7 +84,7 @@ impl<'w> Execution<'_, 'w> {
 
     fn range(&mut self, request: &RangeRequest) -> Result<RangeResponse> {
         match &self.target {
-            Target::Write(write, Ranges::Skip) => return Ok(skipped(write.revision())),
+            Target::Write(write, Ranges::Skip) => Ok(skipped(write.revision())),
             Target::Write(write, Ranges::Execute) => {
                 self.counts.ranges += 1;
                 write.view().range(request)

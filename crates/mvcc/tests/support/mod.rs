@@ -1,0 +1,103 @@
+//! What the tests of this crate share: a store over a real backend on a disk in memory.
+#![allow(dead_code)]
+
+pub mod disk;
+pub mod model;
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use backend::{Backend, Committer, Options, Position};
+use bytes::Bytes;
+use disk::MemoryDisk;
+use mvcc::{Compaction, Hashes, ReadView, Restored, Store};
+use types::{Index, LeaseId, Term};
+
+pub const PATH: &str = "/data/member/snap/db";
+
+/// A store, its backend and its compactions, driven by hand.
+pub struct Stand {
+    pub disk: MemoryDisk,
+    pub backend: Backend,
+    pub committer: Committer,
+    pub store: Store,
+    pub compactions: VecDeque<Compaction>,
+    pub hashes: Hashes,
+    /// The leases that the last restore found keys with.
+    pub leases: Vec<(Bytes, LeaseId)>,
+    applied: u64,
+}
+
+impl Stand {
+    pub fn new() -> Self {
+        Self::open(MemoryDisk::default())
+    }
+
+    pub fn with_file(content: Vec<u8>) -> Self {
+        Self::open(MemoryDisk::with_file(Path::new(PATH), content))
+    }
+
+    pub fn open(disk: MemoryDisk) -> Self {
+        let (backend, committer) =
+            backend::open(Arc::new(disk.clone()), Options::new(PATH)).unwrap();
+        let applied = backend.last_committed().position().index.get();
+        let restored = Store::restore(backend.last_committed()).unwrap();
+        let Restored { store, leases, compaction } = restored;
+        let compactions = compaction.into_iter().collect();
+        let hashes = Hashes::default();
+        Self { disk, backend, committer, store, compactions, hashes, leases, applied }
+    }
+
+    /// Starts anew from what is committed.
+    pub fn reopen(&mut self) {
+        let disk = self.disk.clone();
+        *self = Self::open(MemoryDisk::default());
+        *self = Self::open(disk);
+    }
+
+    pub fn view(&self) -> ReadView {
+        self.store.view(&self.backend)
+    }
+
+    pub fn commit(&mut self) {
+        self.applied += 1;
+        let position =
+            Position { index: Index(self.applied), term: Term(1), ..Position::default() };
+        let job = self.backend.freeze(position);
+        self.committer.prepare(job).unwrap();
+        let done = self.committer.finish().unwrap();
+        self.backend.committed(done);
+    }
+
+    pub fn compact(&mut self, revision: i64) -> mvcc::Result<()> {
+        let compaction = self.store.compact(&mut self.backend, revision)?;
+        self.compactions.push_back(compaction);
+        Ok(())
+    }
+
+    /// Carries out a step of the oldest compaction; whether there was one.
+    pub fn step(&mut self, batch_records: usize) -> bool {
+        // Stands for the ticket that the first step waits for.
+        self.commit();
+        let Some(compaction) = self.compactions.front_mut() else { return false };
+        let step = compaction.step(&mut self.committer, batch_records).unwrap();
+        self.backend.committed(step.done);
+        if !step.more {
+            self.compactions.pop_front();
+        }
+        step.hash.into_iter().for_each(|hash| self.hashes.insert(hash));
+        true
+    }
+
+    /// Carries out all compactions.
+    pub fn finish_compactions(&mut self) {
+        while self.step(1000) {}
+    }
+
+    /// How many records the file and the buffers have.
+    pub fn record_count(&self) -> usize {
+        let (from, to) = (types::Revision::default(), types::Revision::new(i64::MAX, 0));
+        self.backend.view().records(from, to).map(Result::unwrap).count()
+    }
+}
