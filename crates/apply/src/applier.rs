@@ -232,6 +232,12 @@ impl Applier {
         self.backend.can_freeze() && (behind || self.backend.pending_operations() > 0)
     }
 
+    /// Whether everything applied is in the file, and no commit is under way.
+    #[must_use]
+    pub fn is_committed(&self) -> bool {
+        self.backend.can_freeze() && !self.can_commit()
+    }
+
     /// Freezes everything applied so far for the commit thread; `None` while a commit is under way.
     pub fn freeze(&mut self) -> Option<CommitJob> {
         let position = self.position();

@@ -7,6 +7,7 @@
 //! Invariant: a job's result is given only when it is durable; after an error nothing more is done.
 
 use backend::{CommitJob, Committer, Done, Error};
+use mvcc::{Compaction, Step};
 use types::Index;
 
 /// What the commit thread is asked to do.
@@ -18,11 +19,34 @@ pub enum Task {
     Maintain(Maintenance),
 }
 
-/// A step of maintenance. It owns what it needs, works on the committer alone, and its result is
-/// delivered by whoever made it.
-pub type Maintenance = Box<dyn FnOnce(&mut Committer) -> Result<Done, Error> + Send>;
+/// A step of maintenance: it owns what it needs and works on the committer alone.
+pub type Maintenance = Box<dyn FnOnce(&mut Committer) -> Result<Finished, Error> + Send>;
 
-/// The file's writer with its first half of a commit done.
+/// What came of a task.
+pub enum Finished {
+    /// The file's state is another.
+    Committed(Done),
+    /// A step of a compaction was carried out.
+    Compacted {
+        /// The compaction.
+        compaction: Box<Compaction>,
+        /// What the step did.
+        step: Box<Step>,
+    },
+    /// Nothing: it was given up, or failed without harm.
+    Nothing,
+}
+
+/// The next step of a compaction as a task.
+#[must_use]
+pub fn compaction_step(mut compaction: Box<Compaction>, batch_records: usize) -> Task {
+    Task::Maintain(Box::new(move |committer| {
+        let step = Box::new(compaction.step(committer, batch_records)?);
+        Ok(Finished::Compacted { compaction, step })
+    }))
+}
+
+/// The file's writer.
 pub struct Commits {
     committer: Committer,
 }
@@ -43,17 +67,17 @@ impl Commits {
         &mut self,
         task: Task,
         wait_for_log: impl FnOnce(Index) -> bool,
-    ) -> Result<Option<Done>, Error> {
+    ) -> Result<Finished, Error> {
         match task {
             Task::Commit(job) => {
                 let index = job.position().index;
                 self.committer.prepare(job)?;
                 if !wait_for_log(index) {
-                    return Ok(None);
+                    return Ok(Finished::Nothing);
                 }
-                self.committer.finish().map(Some)
+                self.committer.finish().map(Finished::Committed)
             }
-            Task::Maintain(step) => step(&mut self.committer).map(Some),
+            Task::Maintain(step) => step(&mut self.committer),
         }
     }
 }

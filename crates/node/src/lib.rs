@@ -1,10 +1,43 @@
 //! A member: start-up, the raft, log, apply, commit and watch threads, and what they need around
 //! them.
+//!
+//! [`start`] opens or makes the files and starts the threads; [`Node`] is what callers ask. The
+//! cores ([`consensus`], [`applying`], [`log`], [`commit`]) are state machines without I/O of their
+//! own or a clock; the threads only drive them.
+//!
+//! Knows no transport: neither how clients nor how peers connect.
+//!
+//! Invariants: a reply leaves only after its entry is synced by a quorum and applied here; the
+//! database file is never ahead of the log; after a failed write or sync nothing is acknowledged.
+
+pub mod applying;
+mod boot;
 pub mod commit;
 pub mod compactor;
+pub mod consensus;
 pub mod data_dir;
+mod defragment;
+pub mod document;
+mod effects;
+mod handle;
 pub mod inbox;
 pub mod log;
+mod metrics;
+mod monitor;
+mod raft_log;
 pub mod reads;
+mod reconfigure;
+mod replay;
 pub mod request_id;
+mod shared;
+mod start;
+mod synced;
+mod threads;
 pub mod waiters;
+mod watching;
+
+pub use boot::{ClusterState, MaxClusterVersion};
+pub use handle::Node;
+pub use shared::{Answer, Leadership, Settings};
+pub use start::{Error, Member, Options, start};
+pub use watching::{WatchRequests, WatchStream};

@@ -29,6 +29,15 @@ pub enum Task {
     Prepared(Box<wal::Result<Prepared>>),
     /// Remove files beyond the number that is kept.
     Purge,
+    /// Read entries back.
+    Read {
+        /// The first.
+        low: Index,
+        /// The one after the last.
+        high: Index,
+        /// At most so many bytes, or one entry.
+        bytes_max: u64,
+    },
 }
 
 /// A request of raft.
@@ -50,7 +59,9 @@ pub enum Done {
     /// The log is durable up to here.
     Synced(Index),
     /// A snapshot's document and record are durable.
-    SnapshotSaved(Index),
+    SnapshotSaved(Box<Snapshot>),
+    /// Entries that were read back.
+    Read(Vec<Entry>),
     /// These files were removed.
     Purged(Vec<PathBuf>),
 }
@@ -92,6 +103,16 @@ pub struct Round {
     pub syncs: Vec<Duration>,
     /// Bytes written to the log.
     pub bytes: u64,
+    /// A segment was begun, so that the next may be made ahead.
+    pub new_segment: bool,
+}
+
+impl Round {
+    fn add(&mut self, flushed: wal::Flushed) {
+        self.bytes += flushed.bytes;
+        self.syncs.extend(flushed.syncs);
+        self.new_segment |= flushed.new_segment.is_some();
+    }
 }
 
 impl Log {
@@ -125,8 +146,8 @@ impl Log {
                 }
                 Task::Snapshot(snapshot) => {
                     self.flush(sync, &mut pending, &mut round)?;
-                    let index = self.save_snapshot(&snapshot, &mut round)?;
-                    round.done.push(Done::SnapshotSaved(index));
+                    self.save_snapshot(&snapshot, &mut round)?;
+                    round.done.push(Done::SnapshotSaved(snapshot));
                 }
                 // Without a segment made ahead the log makes one itself, when it needs it.
                 Task::Prepared(outcome) => {
@@ -135,6 +156,10 @@ impl Log {
                     }
                 }
                 Task::Purge => round.done.push(Done::Purged(self.purge()?)),
+                Task::Read { low, high, bytes_max } => {
+                    let entries = self.wal.read(low, high, bytes_max)?.run()?;
+                    round.done.push(Done::Read(entries));
+                }
             }
         }
         self.flush(sync, &mut pending, &mut round)?;
@@ -152,15 +177,14 @@ impl Log {
         }
         let flushed = self.wal.flush(sync)?;
         env::fail_point!("raftAfterSave");
-        round.bytes += flushed.bytes;
-        round.syncs.extend(flushed.syncs);
+        round.add(flushed);
         round.done.append(pending);
         Ok(())
     }
 
     /// The document first, its record second: a record without a document would be a promise that
     /// is not kept (spec/snap.md 4.1).
-    fn save_snapshot(&mut self, snapshot: &Snapshot, round: &mut Round) -> Result<Index, Error> {
+    fn save_snapshot(&mut self, snapshot: &Snapshot, round: &mut Round) -> Result<(), Error> {
         env::fail_point!("raftBeforeSaveSnap");
         let saved = self.snapshots.save(snapshot)?;
         let metadata = &snapshot.metadata;
@@ -171,15 +195,14 @@ impl Log {
             conf_state: Some(metadata.conf_state.clone()),
         })?;
         env::fail_point!("raftAfterSaveSnap");
-        round.bytes += flushed.bytes;
-        round.syncs.extend(flushed.syncs);
+        round.add(flushed);
         let index = Index(metadata.index);
         self.wal.release_to(index);
         env::fail_point!("raftAfterWALRelease");
         self.snapshots.release_databases(index)?;
         tracing::info!("snapshot-index" = metadata.index, path = %saved.path.display(),
             "saved snapshot to disk");
-        Ok(index)
+        Ok(())
     }
 
     fn purge(&self) -> Result<Vec<PathBuf>, Error> {

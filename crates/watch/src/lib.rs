@@ -15,6 +15,7 @@ mod fragment;
 mod hub;
 mod index;
 mod interval;
+mod mvcc_history;
 mod response;
 mod stream;
 mod watcher;

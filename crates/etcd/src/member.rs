@@ -1,0 +1,83 @@
+//! From the flags to a running member.
+
+use std::sync::Arc;
+
+use config::{AutoCompaction, ClusterState, Config, MaxClusterVersion, Quota};
+use env::{RealClock, RealDisk};
+use node::compactor::Retention;
+use node::data_dir::Paths;
+use node::log::Keep;
+use node::{Member, Options, Settings};
+use proto::version;
+use telemetry::Registry;
+
+/// Learners that a cluster may have (`--max-learners`' default).
+const LEARNERS_MAX: usize = 1;
+
+/// Starts the member; blocks.
+///
+/// # Errors
+/// As [`node::start`].
+pub fn start(config: &Config, registry: &Registry) -> Result<Member, node::Error> {
+    let options = options(config);
+    node::start(Arc::new(RealDisk), Arc::new(RealClock::new()), registry, &options)
+}
+
+fn options(config: &Config) -> Options {
+    let files =
+        |count: Option<u64>| count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+    let gate = |gate| config.feature_gates.is_enabled(gate);
+    Options {
+        name: config.name.clone(),
+        paths: Paths::new(&config.data_dir, config.wal_dir.as_deref()),
+        initial_cluster: config.initial_cluster.clone(),
+        initial_cluster_token: config.initial_cluster_token.clone(),
+        cluster_state: match config.cluster_state {
+            ClusterState::New => node::ClusterState::New,
+            ClusterState::Existing => node::ClusterState::Existing,
+        },
+        client_urls: config.advertise_client_urls.iter().map(ToString::to_string).collect(),
+        tick: config.heartbeat,
+        election_ticks: u32::try_from(config.election_ticks()).unwrap_or(u32::MAX),
+        pre_vote: config.pre_vote,
+        snapshot_count: config.snapshot_count,
+        catchup_entries: config.snapshot_catchup_entries,
+        keep: Keep { wals: files(config.max_wals), snapshots: files(config.max_snapshots) },
+        batch_interval: config.backend_batch_interval,
+        batch_limit: usize::try_from(config.backend_batch_limit).unwrap_or(usize::MAX),
+        unsafe_no_fsync: config.unsafe_no_fsync,
+        retention: match config.auto_compaction {
+            None => Retention::Off,
+            Some(AutoCompaction::Periodic(period)) => Retention::Period(period),
+            Some(AutoCompaction::Revision(keep)) => Retention::Revisions(keep),
+        },
+        compaction_batch: usize::try_from(config.compaction_batch_limit).unwrap_or(usize::MAX),
+        compaction_sleep: config.compaction_sleep_interval,
+        watch_progress_interval: config.watch_progress_notify_interval,
+        auth_token: "simple".to_owned(),
+        auth_token_ttl: config.auth_token_ttl,
+        lease_checkpoints: gate(config::Gate::LeaseCheckpoint),
+        persist_checkpoints: gate(config::Gate::LeaseCheckpointPersist),
+        settings: settings(config),
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        request_timeout: config.request_timeout(),
+        election: config.election,
+        request_bytes_max: usize::try_from(config.max_request_bytes).unwrap_or(usize::MAX),
+        quota: match config.quota {
+            Quota::Unlimited => apply::Quota::Unlimited,
+            Quota::Bytes(bytes) => apply::Quota::Bytes(bytes),
+        },
+        strict_reconfig_check: config.strict_reconfig_check,
+        learners_max: LEARNERS_MAX,
+        max_cluster_version: match config.max_cluster_version {
+            MaxClusterVersion::Auto => node::MaxClusterVersion::Auto,
+            MaxClusterVersion::V3_5 => node::MaxClusterVersion::At(version::V3_5),
+            MaxClusterVersion::V3_6 => node::MaxClusterVersion::At(version::V3_6),
+            MaxClusterVersion::V3_7 => node::MaxClusterVersion::At(version::V3_7),
+        },
+    }
+}

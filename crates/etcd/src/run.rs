@@ -1,0 +1,91 @@
+//! The life of the server: start, serve, stop.
+
+use std::process::ExitCode;
+
+use ::auth::password::Cost;
+use api::Server;
+use config::Config;
+use telemetry::Registry;
+use tokio::sync::watch;
+
+use crate::listeners::Listeners;
+use crate::member;
+use crate::signals::{self, Signal};
+
+/// Why a server that ran has ended.
+enum End {
+    Signal(Signal),
+    /// The member cannot go on.
+    Failed(String),
+    /// The member was removed from its cluster.
+    Removed,
+}
+
+/// Runs the server until it is told to stop.
+pub fn run(config: &Config) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(serve(config)),
+        Err(error) => Err(format!("start the runtime: {error}")),
+    };
+    match outcome {
+        Ok(End::Signal(signal)) => signal.end(),
+        Ok(End::Removed) => ExitCode::SUCCESS,
+        Ok(End::Failed(reason)) | Err(reason) => {
+            tracing::error!("zap-level" = "fatal", error = %reason, "the server has to stop");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: &Config) -> Result<End, String> {
+    let registry = Registry::new();
+    let listeners = Listeners::bind(config).await.map_err(|error| error.to_string())?;
+    let member = tokio::task::block_in_place(|| member::start(config, &registry))
+        .map_err(|error| error.to_string())?;
+    let node = member.node().clone();
+    let settings = api::Settings {
+        txn_ops_max: usize::try_from(config.max_txn_ops).unwrap_or(usize::MAX),
+        request_bytes_max: usize::try_from(config.max_request_bytes).unwrap_or(usize::MAX),
+        bcrypt_cost: Cost::new(config.bcrypt_cost).unwrap_or(Cost::DEFAULT),
+        election: config.election,
+    };
+    let (stop, stopped) = watch::channel(false);
+    let end = async {
+        tokio::select! {
+            signal = signals::wait() => match signal {
+                Ok(signal) => End::Signal(signal),
+                Err(error) => End::Failed(format!("wait for signals: {error}")),
+            },
+            reason = node.failed() => End::Failed(reason),
+            () = node.removed() => End::Removed,
+        }
+    };
+    tokio::pin!(end);
+    // Clients are served when the member is known to its cluster.
+    let early = tokio::select! {
+        end = &mut end => Some(end),
+        () = node.ready() => None,
+    };
+    let ended = match early {
+        Some(ended) => ended,
+        None => {
+            let server = Server::new(node.clone(), settings);
+            let mut tasks = listeners.serve(config, &node, server, &registry, &stopped);
+            tracing::info!("ready to serve client requests");
+            let ended = end.await;
+            if let End::Signal(signal) = &ended {
+                tracing::info!(signal = signal.name(), "received signal; shutting down");
+            }
+            node.begin_stop();
+            stop.send_replace(true);
+            while tasks.join_next().await.is_some() {}
+            ended
+        }
+    };
+    tokio::task::block_in_place(|| member.stop());
+    Ok(match (ended, node.failure()) {
+        (End::Signal(_), Some(reason)) => End::Failed(reason),
+        (ended, _) => ended,
+    })
+}

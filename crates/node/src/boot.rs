@@ -1,0 +1,307 @@
+//! From what is on the disk to a member that can run: founding a cluster, or going on from log,
+//! snapshot and database (spec/snap.md 4.7, spec/wal.md 3.8).
+//!
+//! Invariants: the database's index lies within the log; members and configuration are those of that
+//! index; what the log says to be committed covers it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use backend::schema::storage_version;
+use backend::{Backend, Bucket, Committer};
+use env::{Clock, Disk};
+use membership::{Cluster, InitialCluster, Member, Store as Members};
+use prost::Message;
+use proto::etcdserverpb::Metadata;
+use proto::raftpb::{ConfState, HardState, Snapshot, SnapshotMetadata};
+use proto::version::{self, Version};
+use proto::walpb;
+use raft::{MemoryStorage, Peer};
+use snap::Snapshots;
+use types::{ClusterId, Index, MemberId};
+use wal::{Contents, Wal};
+
+use crate::document;
+use crate::replay;
+use crate::start::{Error, Options};
+
+/// Whether a cluster is founded or joined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClusterState {
+    /// Founded.
+    New,
+    /// Joined.
+    Existing,
+}
+
+/// The highest cluster version that this member agrees to (`--max-cluster-version`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MaxClusterVersion {
+    /// 3.7, but a cluster found at 3.5 or below stays there.
+    Auto,
+    /// This one.
+    At(Version),
+}
+
+impl MaxClusterVersion {
+    /// The level that the member speaks for in a cluster of this version.
+    #[must_use]
+    pub fn level(self, cluster: Option<Version>) -> Version {
+        match (self, cluster) {
+            (Self::At(level), _) => level,
+            (Self::Auto, Some(known)) if known > version::MIN_CLUSTER && known <= version::V3_5 => {
+                version::V3_5
+            }
+            (Self::Auto, _) => version::V3_7,
+        }
+    }
+}
+
+/// A member that can run.
+pub(crate) struct Booted {
+    pub(crate) cluster_id: ClusterId,
+    pub(crate) member_id: MemberId,
+    pub(crate) wal: Wal,
+    pub(crate) storage: MemoryStorage,
+    /// Everything up to here is in the database.
+    pub(crate) applied: Index,
+    pub(crate) last_snapshot: Index,
+    pub(crate) backend: Backend,
+    pub(crate) committer: Committer,
+    pub(crate) members: Members,
+    pub(crate) conf_state: ConfState,
+    /// Whom a new cluster is founded with; nobody after a restart.
+    pub(crate) founders: Vec<Peer>,
+}
+
+/// What booting needs.
+pub(crate) struct Ground<'a> {
+    pub(crate) disk: &'a Arc<dyn Disk>,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) options: &'a Options,
+    pub(crate) snapshots: &'a Snapshots,
+}
+
+impl Ground<'_> {
+    fn wal_options(&self) -> wal::Options {
+        let mut options = wal::Options::new(Arc::clone(self.clock));
+        if self.options.unsafe_no_fsync {
+            options.durability = wal::Durability::UnsafeNoSync;
+        }
+        options
+    }
+
+    fn wal_dir(&self) -> PathBuf {
+        self.options.paths.wal.clone()
+    }
+
+    /// Founds a cluster of one.
+    pub(crate) fn found(&self, backend: Backend, committer: Committer) -> Result<Booted, Error> {
+        let options = self.options;
+        let index = backend.last_committed().position().index;
+        if index != Index(0) {
+            return Err(Error::LogMissing { index, dir: self.wal_dir() });
+        }
+        let members = self.founders()?;
+        let me = members.iter().find(|member| member.attributes.name == options.name);
+        let me = me.ok_or_else(|| Error::NotInInitialCluster { name: options.name.clone() })?;
+        let (member_id, cluster_id) = (me.id, membership::ids::cluster_id(&members));
+        let metadata =
+            Metadata { node_id: Some(member_id.get()), cluster_id: Some(cluster_id.get()) };
+        for dir in [&options.paths.snap, &options.paths.data] {
+            let parent = dir.parent().unwrap_or(dir);
+            self.disk.sync_dir(parent).map_err(|source| Error::io("sync", parent, source))?;
+        }
+        let wal = Wal::create(
+            Arc::clone(self.disk),
+            &self.wal_dir(),
+            &metadata.encode_to_vec(),
+            self.wal_options(),
+        )?;
+        let founders = members.iter().map(founder).collect();
+        let members = Members::open(&backend)?;
+        Ok(Booted {
+            cluster_id,
+            member_id,
+            wal,
+            storage: MemoryStorage::bounded(crate::start::RAFT_LOG_BYTES_MAX),
+            applied: Index(0),
+            last_snapshot: Index(0),
+            backend,
+            committer,
+            members,
+            conf_state: ConfState::default(),
+            founders,
+        })
+    }
+
+    fn founders(&self) -> Result<Vec<Member>, Error> {
+        if self.options.cluster_state == ClusterState::Existing {
+            return Err(Error::NotYet("joining an existing cluster"));
+        }
+        let initial: InitialCluster = self.options.initial_cluster.parse()?;
+        let members = initial.members(&self.options.initial_cluster_token)?;
+        if members.len() > 1 {
+            return Err(Error::NotYet("a cluster of several members"));
+        }
+        Ok(members)
+    }
+
+    /// Goes on from what is there.
+    pub(crate) fn restart(
+        &self,
+        mut backend: Backend,
+        committer: Committer,
+        base: &Base,
+    ) -> Result<Booted, Error> {
+        let at = walpb::Snapshot {
+            index: base.metadata.index,
+            term: base.metadata.term,
+            conf_state: None,
+        };
+        let opened = Wal::recover(Arc::clone(self.disk), &self.wal_dir(), &at, self.wal_options())?;
+        let (mut wal, contents, repaired) = opened;
+        if let Some(repaired) = repaired {
+            tracing::warn!(?repaired, "repaired the end of the log");
+        }
+        let (cluster_id, member_id) = identity(&contents)?;
+        let applied = backend.last_committed().position().index.max(Index(base.metadata.index));
+        if applied > wal.last_index() {
+            return Err(Error::DatabaseAhead { applied, last: wal.last_index() });
+        }
+        let (members, conf_state) = self.members(&mut backend, base, &contents, applied)?;
+        let hard_state = covering(contents.hard_state, applied);
+        if hard_state != contents.hard_state {
+            wal.append(Some(hard_state), &[])?;
+            wal.flush(wal::Sync::Required)?;
+        }
+        let mut storage = MemoryStorage::bounded(crate::start::RAFT_LOG_BYTES_MAX);
+        let metadata = SnapshotMetadata { conf_state: conf_state.clone(), ..base.metadata.clone() };
+        let snapshot = Snapshot { data: base.data.clone(), metadata };
+        storage.apply_snapshot(snapshot).map_err(|error| Error::Raft(error.to_string()))?;
+        storage.append(&contents.entries);
+        storage.set_hard_state(hard_state);
+        Ok(Booted {
+            cluster_id,
+            member_id,
+            wal,
+            storage,
+            applied,
+            last_snapshot: Index(base.metadata.index),
+            backend,
+            committer,
+            members,
+            conf_state,
+            founders: Vec::new(),
+        })
+    }
+
+    /// Members and configuration as of the database's index. From 3.6 on the database's rows are
+    /// the authority; before, the snapshot's document and the log behind it.
+    fn members(
+        &self,
+        backend: &mut Backend,
+        base: &Base,
+        contents: &Contents,
+        applied: Index,
+    ) -> Result<(Members, ConfState), Error> {
+        let mut members = Members::open(backend)?;
+        let stored = backend.get(Bucket::Meta, storage_version::KEY)?;
+        if stored.is_none() {
+            let mut cluster = match base.data.is_empty() {
+                true => Cluster::default(),
+                false => document::decode(&base.data)?,
+            };
+            let mut conf_state = base.metadata.conf_state.clone();
+            for entry in contents.entries.iter().filter(|entry| entry.index <= applied.get()) {
+                replay::entry(&mut cluster, &mut conf_state, entry)?;
+            }
+            if members.cluster().downgrade().is_enabled {
+                cluster.set_downgrade(members.cluster().downgrade());
+            }
+            members.reset(backend, cluster);
+            return Ok((members, conf_state));
+        }
+        let position = backend.last_committed().position();
+        let conf_state = if position.index.get() <= base.metadata.index {
+            base.metadata.conf_state.clone()
+        } else {
+            position.conf_state.clone()
+        };
+        if agree(members.cluster(), &conf_state) {
+            return Ok((members, conf_state));
+        }
+        // A restored database keeps the configuration of the cluster that it came from.
+        let conf_state = of_members(members.cluster());
+        Ok((members, conf_state))
+    }
+
+    /// Where to go on from: the newest snapshot that the log has a record of and whose document is
+    /// there; from 3.6 on the record alone is enough.
+    pub(crate) fn base(&self, document_needed: bool) -> Result<Base, Error> {
+        let records = wal::valid_snapshot_entries(&**self.disk, &self.wal_dir())?;
+        let loaded = self.snapshots.load_newest_of(&records)?;
+        for broken in &loaded.broken {
+            tracing::warn!(path = %broken.path.display(), reason = %broken.reason,
+                "renamed a broken snapshot file");
+        }
+        let document = loaded
+            .snapshot
+            .map(|snapshot| Base { metadata: snapshot.metadata, data: snapshot.data });
+        let newest = records.into_iter().max_by_key(|record| record.index);
+        let record = newest.filter(|record| record.index > 0 && !document_needed);
+        let record = record.and_then(|record| {
+            let conf_state = record.conf_state?;
+            let metadata = SnapshotMetadata { conf_state, index: record.index, term: record.term };
+            Some(Base { metadata, data: bytes::Bytes::new() })
+        });
+        let newer = |record: &Base| {
+            document.as_ref().is_none_or(|found| found.metadata.index < record.metadata.index)
+        };
+        Ok(record.filter(newer).or(document).unwrap_or_default())
+    }
+}
+
+/// The snapshot that a restart goes on from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Base {
+    pub(crate) metadata: SnapshotMetadata,
+    /// The members' document; empty where only the log's record is there.
+    pub(crate) data: bytes::Bytes,
+}
+
+fn founder(member: &Member) -> Peer {
+    Peer { id: member.id, context: member.to_json().into() }
+}
+
+fn identity(contents: &Contents) -> Result<(ClusterId, MemberId), Error> {
+    let metadata: Metadata = proto::decode(contents.metadata.clone())
+        .map_err(|error| Error::Metadata(error.to_string()))?;
+    let (Some(node), Some(cluster)) = (metadata.node_id, metadata.cluster_id) else {
+        return Err(Error::Metadata("it names no member or no cluster".to_owned()));
+    };
+    Ok((ClusterId(cluster), MemberId(node)))
+}
+
+/// A hard state that covers what is applied: Go does not sync a commit index by itself, so its
+/// database may be ahead of it.
+fn covering(state: HardState, applied: Index) -> HardState {
+    HardState { commit: state.commit.max(applied.get()), ..state }
+}
+
+fn of_members(cluster: &Cluster) -> ConfState {
+    let ids = |learner: bool| {
+        cluster.members().filter(move |m| m.is_learner == learner).map(|m| m.id.get()).collect()
+    };
+    ConfState { voters: ids(false), learners: ids(true), ..ConfState::default() }
+}
+
+fn agree(cluster: &Cluster, conf_state: &ConfState) -> bool {
+    let sorted = |ids: &[u64]| {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        ids
+    };
+    let of_rows = of_members(cluster);
+    sorted(&conf_state.voters) == of_rows.voters && sorted(&conf_state.learners) == of_rows.learners
+}

@@ -1,0 +1,80 @@
+//! Defragmentation while the member serves: the copy is made beside the file, the commit thread only
+//! swaps.
+
+use backend::{Committer, Defrag, DefragProgress, Error as BackendError};
+use proto::error::{Code, Error as Known, Status};
+use tokio::sync::oneshot;
+
+use crate::commit::{Finished, Task};
+use crate::handle::Node;
+
+/// How often a copy is begun again because a compaction got ahead of it.
+const ATTEMPTS: usize = 20;
+
+impl Node {
+    /// Rewrites the database without its holes.
+    ///
+    /// # Errors
+    /// With the reason, when the copy cannot be made: the database is as before.
+    pub async fn defragment(&self) -> Result<(), Status> {
+        for _ in 0..ATTEMPTS {
+            let started = self.on_committer(|committer| committer.start_defrag().map(Ok)).await?;
+            let mut defrag = started.map_err(|error| failed(&error))?;
+            let copying = move || {
+                while defrag.step()? == DefragProgress::More {}
+                Ok::<Defrag, BackendError>(defrag)
+            };
+            let copied = tokio::task::spawn_blocking(copying).await;
+            let copied = copied.map_err(|_| Status::from(Known::Stopped))?;
+            let defrag = copied.map_err(|error| failed(&error))?;
+            match self.finish_defrag(defrag).await? {
+                Ok(()) => return Ok(()),
+                // Records were deleted meanwhile: the copy has what the file has not.
+                Err(BackendError::Stale) => {}
+                Err(error) => return Err(failed(&error)),
+            }
+        }
+        Err(Status::new(Code::Unknown, "compactions do not let the defragmentation finish"))
+    }
+
+    /// Runs a function on the commit thread that leaves the file as it is.
+    async fn on_committer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Committer) -> Result<Result<T, BackendError>, BackendError>
+        + Send
+        + 'static,
+    ) -> Result<Result<T, BackendError>, Status> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.commit.complete(Task::Maintain(Box::new(move |committer| {
+            let result = match work(committer) {
+                Err(error @ (BackendError::Defrag(_) | BackendError::Stale)) => Err(error),
+                other => other?,
+            };
+            // Whoever asked may be gone.
+            let _ = sender.send(result);
+            Ok(Finished::Nothing)
+        })));
+        receiver.await.map_err(|_| Known::Stopped.into())
+    }
+
+    async fn finish_defrag(&self, defrag: Defrag) -> Result<Result<(), BackendError>, Status> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.commit.complete(Task::Maintain(Box::new(move |committer| {
+            let (result, finished) = match committer.finish_defrag(defrag) {
+                Ok(done) => (Ok(()), Finished::Committed(done)),
+                Err(error @ (BackendError::Defrag(_) | BackendError::Stale)) => {
+                    (Err(error), Finished::Nothing)
+                }
+                Err(error) => return Err(error),
+            };
+            // Whoever asked may be gone.
+            let _ = sender.send(result);
+            Ok(finished)
+        })));
+        receiver.await.map_err(|_| Known::Stopped.into())
+    }
+}
+
+fn failed(error: &BackendError) -> Status {
+    Status::new(Code::Unknown, error.to_string())
+}

@@ -1,0 +1,101 @@
+//! What an applied entry asks of the member beyond the replicated state.
+
+use std::sync::Arc;
+
+use apply::Effect;
+use membership::Change;
+use prost::Message;
+use proto::etcdserverpb::alarm_request::AlarmAction;
+use proto::etcdserverpb::{AlarmRequest, AlarmType, InternalRaftRequest, RequestHeader};
+use raft::confchange::ConfChangeEntry;
+use types::Index;
+
+use crate::consensus;
+use crate::shared::Shared;
+
+/// Carries out effects in their order.
+pub(crate) fn perform(shared: &Arc<Shared>, index: Index, effects: Vec<Effect>) {
+    for effect in effects {
+        perform_one(shared, index, effect);
+    }
+}
+
+fn perform_one(shared: &Arc<Shared>, index: Index, effect: Effect) {
+    match effect {
+        Effect::ConfChange { change, conf_state } => {
+            let change = change.map(ConfChangeEntry::V2);
+            shared.consensus.complete(consensus::Event::ConfChange { index, change, conf_state });
+        }
+        Effect::MembersChanged(change) => members_changed(shared, &change),
+        Effect::TermBegun => promote_if_leader(shared),
+        Effect::LeaseGranted(lease) => {
+            let now = shared.clock.now();
+            shared.deadlines().granted(now, lease);
+        }
+        Effect::LeaseRevoked(id) => shared.deadlines().revoked(id),
+        Effect::LeaseCheckpointed { id, remaining_ttl } => {
+            let now = shared.clock.now();
+            shared.deadlines().checkpointed(now, id, remaining_ttl);
+        }
+        Effect::Auth(effect) => shared.tokens().follow(&effect),
+        Effect::LoggedIn(login) => {
+            let now = shared.clock.now();
+            if let Err(error) = shared.tokens().assign(now, &login) {
+                tracing::warn!(%error, user = %login.user, "failed to assign a token");
+            }
+        }
+        Effect::NoSpace => raise_no_space(shared),
+        Effect::ClusterVersion { from, to } => {
+            let from = from.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
+            tracing::info!("cluster-id" = %shared.cluster_id, "local-member-id" = %shared.member_id,
+                %from, to = %to, "updated cluster version");
+        }
+        Effect::Compact(_) => unreachable!("the applying side keeps compactions to itself"),
+        Effect::AlarmsChanged | Effect::DowngradeChanged => {}
+    }
+}
+
+/// A leader's first entry of its term is applied: everything before it is too, so the leases that
+/// are there are all there are.
+fn promote_if_leader(shared: &Shared) {
+    if shared.status().is_leader {
+        let now = shared.clock.now();
+        let leases = shared.view().leases.clone();
+        shared.deadlines().promote(now, leases.iter(), shared.settings.election);
+    }
+}
+
+fn members_changed(shared: &Arc<Shared>, change: &Change) {
+    let id = change.id();
+    match change {
+        Change::Add(member) => tracing::info!("cluster-id" = %shared.cluster_id,
+            "local-member-id" = %shared.member_id, "added-peer-id" = %id,
+            "added-peer-is-learner" = member.is_learner, "added member"),
+        Change::Promote(_) => tracing::info!("cluster-id" = %shared.cluster_id,
+            "local-member-id" = %shared.member_id, "promoted-member-id" = %id, "promote member"),
+        Change::Remove(_) => tracing::info!("cluster-id" = %shared.cluster_id,
+            "local-member-id" = %shared.member_id, "removed-remote-peer-id" = %id, "removed member"),
+        Change::Update { .. } => tracing::info!("cluster-id" = %shared.cluster_id,
+            "local-member-id" = %shared.member_id, "updated-remote-peer-id" = %id, "updated member"),
+    }
+    if matches!(change, Change::Remove(_)) && id == shared.member_id {
+        shared.removed.send_replace(true);
+    }
+}
+
+/// Raises the alarm of this member, by a proposal nobody waits for.
+fn raise_no_space(shared: &Shared) {
+    let alarm = AlarmRequest {
+        action: AlarmAction::Activate.into(),
+        member_id: shared.member_id.get(),
+        alarm: AlarmType::Nospace.into(),
+    };
+    let id = shared.ids.next();
+    let request = InternalRaftRequest {
+        header: Some(RequestHeader { id, ..RequestHeader::default() }),
+        alarm: Some(alarm),
+        ..InternalRaftRequest::default()
+    };
+    let data = request.encode_to_vec().into();
+    shared.consensus.complete(consensus::Event::Propose { id, data });
+}

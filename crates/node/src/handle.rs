@@ -1,0 +1,458 @@
+//! What callers can ask of a running member.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apply::View;
+use auth::{Identity, Lookup};
+use backend::{Sizes, Ticket};
+use lease::Renewal;
+use membership::{Change, Member};
+use mvcc::KvHash;
+use prost::Message;
+use proto::error::{Error as Known, Status};
+use proto::etcdserverpb::{InternalRaftRequest, RequestHeader};
+use proto::version::{self, Version};
+use raft::confchange::ConfChangeEntry;
+use tokio::sync::oneshot;
+use types::{ClusterId, Index, LeaseId, MemberId, Term};
+
+use crate::shared::{Answer, Applied, Leadership, Shared};
+use crate::{applying, consensus};
+
+/// How far the applied index may be behind the committed one before proposals are refused.
+const APPLY_GAP_MAX: u64 = 5000;
+/// How long a lease request waits for what is committed to be applied (etcd's `applyTimeout`).
+const APPLY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A running member. Cheap to clone.
+#[derive(Clone)]
+pub struct Node(pub(crate) Arc<Shared>);
+
+impl Node {
+    /// The cluster's and the member's identity.
+    #[must_use]
+    pub fn ids(&self) -> (ClusterId, MemberId) {
+        (self.0.cluster_id, self.0.member_id)
+    }
+
+    /// The newest state that readers may see.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.0.view()
+    }
+
+    /// What is known of raft.
+    #[must_use]
+    pub fn raft(&self) -> consensus::Status {
+        self.0.status()
+    }
+
+    /// Raft's term.
+    #[must_use]
+    pub fn term(&self) -> Term {
+        self.0.status().term
+    }
+
+    /// Whether there is a leader.
+    #[must_use]
+    pub fn has_leader(&self) -> bool {
+        self.0.status().leader != MemberId(0)
+    }
+
+    /// Whether this member is a learner.
+    #[must_use]
+    pub fn is_learner(&self) -> bool {
+        let view = self.0.view();
+        view.cluster.member(self.0.member_id).is_some_and(|member| member.is_learner)
+    }
+
+    /// The sizes of the database.
+    #[must_use]
+    pub fn sizes(&self) -> &Sizes {
+        &self.0.sizes
+    }
+
+    /// The quota of the database.
+    #[must_use]
+    pub fn quota(&self) -> apply::Quota {
+        self.0.settings.quota
+    }
+
+    /// A number that no other request of any member has.
+    #[must_use]
+    pub fn next_id(&self) -> u64 {
+        self.0.ids.next()
+    }
+
+    /// Proposes a request in somebody's name, and waits until it is applied here.
+    ///
+    /// # Errors
+    /// The refusal; too many or too large requests; a time-out, in Go's three wordings.
+    pub async fn propose(
+        &self,
+        who: Identity,
+        mut request: InternalRaftRequest,
+    ) -> Result<Answer, Status> {
+        self.check_gap()?;
+        let id = self.0.ids.next();
+        request.header =
+            Some(RequestHeader { id, username: who.user, auth_revision: who.revision });
+        let data = request.encode_to_vec();
+        if data.len() > self.0.settings.request_bytes_max {
+            return Err(Known::RequestTooLarge.into());
+        }
+        let data = bytes::Bytes::from(data);
+        let event = |id| consensus::Event::Propose { id, data: data.clone() };
+        self.wait_for(id, event).await
+    }
+
+    /// As [`propose`](Self::propose), by the member itself.
+    ///
+    /// # Errors
+    /// As [`propose`](Self::propose).
+    pub async fn propose_as_root(&self, request: InternalRaftRequest) -> Result<Answer, Status> {
+        let who = self.root();
+        self.propose(who, request).await
+    }
+
+    /// The identity in which the member itself proposes.
+    pub(crate) fn root(&self) -> Identity {
+        let auth = &self.0.view().auth;
+        if auth.is_enabled() { Identity::root(auth.revision()) } else { Identity::default() }
+    }
+
+    /// Too much that is committed and not applied means that the member cannot keep up.
+    fn check_gap(&self) -> Result<(), Status> {
+        let applied = self.0.applied.borrow().get();
+        if self.0.status().committed.get() > applied + APPLY_GAP_MAX {
+            return Err(Known::TooManyRequests.into());
+        }
+        Ok(())
+    }
+
+    /// Hands an event to raft and waits for the answer to its id. What raft drops for want of a
+    /// leader is handed over again when there is one.
+    async fn wait_for(
+        &self,
+        id: u64,
+        event: impl Fn(u64) -> consensus::Event<oneshot::Sender<Index>>,
+    ) -> Result<Answer, Status> {
+        let start = self.0.clock.now();
+        let attempts = async {
+            loop {
+                let mut waiter = self.0.waiters.register(id);
+                if self.0.consensus.request(event(id)).is_err() {
+                    return Err(self.refused());
+                }
+                match waiter.answer().await {
+                    Some(Ok(Applied { index, revision, outcome })) => {
+                        let response = outcome?;
+                        return Ok(Answer { index, revision, response });
+                    }
+                    Some(Err(())) => drop(waiter),
+                    None => return Err(Known::Stopped.into()),
+                }
+                self.wait_for_leader().await;
+            }
+        };
+        tokio::select! {
+            answered = tokio::time::timeout(self.0.settings.request_timeout, attempts) => {
+                answered.unwrap_or_else(|_| Err(self.timed_out(start).into()))
+            }
+            () = self.stopped() => Err(Known::Stopped.into()),
+        }
+    }
+
+    fn refused(&self) -> Status {
+        if self.0.consensus.is_closed() {
+            Known::Stopped.into()
+        } else {
+            Known::TooManyRequests.into()
+        }
+    }
+
+    async fn wait_for_leader(&self) {
+        let mut leadership = self.0.leadership.subscribe();
+        // An error means that the member is gone, which its callers see by themselves.
+        let _ = leadership.wait_for(|now| now.leader != MemberId(0)).await;
+    }
+
+    /// Go's words for a request that took too long.
+    fn timed_out(&self, start: env::Monotonic) -> Known {
+        let Leadership { leader, since } = *self.0.leadership.borrow();
+        // A leader that was elected while the request waited, or is still missing, says why.
+        let elected_meanwhile = leader != MemberId(0) && since > start;
+        if elected_meanwhile { Known::TimeoutDueToLeaderFail } else { Known::Timeout }
+    }
+
+    /// Returns when a read from [`view`](Self::view) is linearizable.
+    ///
+    /// # Errors
+    /// A time-out, or that the member stops.
+    pub async fn linearize(&self) -> Result<(), Status> {
+        let (sender, receiver) = oneshot::channel();
+        if self.0.consensus.request(consensus::Event::Read(sender)).is_err() {
+            return Err(self.refused());
+        }
+        let confirmed = async {
+            let index = receiver.await.map_err(|_| Known::Stopped)?;
+            self.wait_applied(index).await
+        };
+        tokio::select! {
+            confirmed = tokio::time::timeout(self.0.settings.request_timeout, confirmed) => {
+                Ok(confirmed.unwrap_or(Err(Known::Timeout))?)
+            }
+            () = self.stopped() => Err(Known::Stopped.into()),
+        }
+    }
+
+    /// Returns when the view shows an entry.
+    async fn wait_applied(&self, index: Index) -> Result<(), Known> {
+        if *self.0.applied.borrow() >= index {
+            return Ok(());
+        }
+        let mut applied = self.0.applied.subscribe();
+        let reached = applied.wait_for(|applied| *applied >= index).await;
+        reached.map(|_| ()).map_err(|_| Known::Stopped)
+    }
+
+    /// Returns when everything that is committed now is applied.
+    ///
+    /// # Errors
+    /// `etcdserver: request timed out, waiting for the applied index took too long`.
+    pub async fn applied_all(&self) -> Result<(), Status> {
+        let committed = self.0.status().committed;
+        let waited = tokio::time::timeout(APPLY_TIMEOUT, self.wait_applied(committed)).await;
+        Ok(waited.unwrap_or(Err(Known::TimeoutWaitAppliedIndex))?)
+    }
+
+    /// Who a token belongs to.
+    ///
+    /// # Errors
+    /// [`auth::Error::InvalidAuthToken`].
+    pub async fn identify(&self, token: &str) -> Result<Identity, auth::Error> {
+        for _ in 0..2 {
+            let view = self.0.view();
+            let now = self.0.clock.now();
+            let found = self.0.tokens().lookup(now, token, view.index, view.auth.revision());
+            match found {
+                Lookup::Known(identity) => return Ok(identity),
+                Lookup::Unknown => break,
+                Lookup::WaitFor(index) => {
+                    let waited = tokio::time::timeout(APPLY_TIMEOUT, self.wait_applied(index));
+                    if !matches!(waited.await, Ok(Ok(()))) {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(auth::Error::InvalidAuthToken)
+    }
+
+    /// The random part of a new token.
+    #[must_use]
+    pub fn token_prefix(&self) -> String {
+        self.0.tokens().prefix(&mut env::RealRng)
+    }
+
+    /// Renews a lease, on the leader.
+    ///
+    /// # Errors
+    /// [`lease::Error::NotPrimary`], [`lease::Error::NotFound`].
+    pub fn renew_lease(&self, id: LeaseId) -> Result<Renewal, lease::Error> {
+        let now = self.0.clock.now();
+        self.0.deadlines().renew(now, id)
+    }
+
+    /// How long a lease still lives, on the leader.
+    ///
+    /// # Errors
+    /// As [`renew_lease`](Self::renew_lease).
+    pub fn lease_remaining(&self, id: LeaseId) -> Result<Duration, lease::Error> {
+        let now = self.0.clock.now();
+        self.0.deadlines().remaining(now, id)
+    }
+
+    /// All leases, those that end first in front; on a follower in the order of their ids.
+    #[must_use]
+    pub fn leases_by_expiry(&self) -> Vec<LeaseId> {
+        let deadlines = self.0.deadlines();
+        if deadlines.is_primary() {
+            return deadlines.by_expiry();
+        }
+        drop(deadlines);
+        self.0.view().leases.iter().map(|lease| lease.id).collect()
+    }
+
+    /// Returns when a lease is gone, or leadership.
+    ///
+    /// # Errors
+    /// A time-out, or that the member stops.
+    pub async fn lease_revoked(&self, id: LeaseId) -> Result<(), Status> {
+        let mut applied = self.0.applied.subscribe();
+        let gone = async {
+            while self.0.view().leases.lookup(id).is_some() && self.0.deadlines().is_primary() {
+                applied.changed().await.map_err(|_| Known::Stopped)?;
+            }
+            Ok(())
+        };
+        let waited = tokio::time::timeout(self.0.settings.request_timeout, gone).await;
+        Ok(waited.unwrap_or(Err(Known::Timeout))?)
+    }
+
+    /// Changes the members through the log, and waits until that is applied here. Strict checks are
+    /// made first where they are on.
+    ///
+    /// # Errors
+    /// The refusal, or a time-out.
+    pub async fn change_members(&self, change: Change) -> Result<Vec<Member>, Status> {
+        self.check_reconfiguration(&change)?;
+        let id = self.0.ids.next();
+        let in_log = ConfChangeEntry::V1(change.to_conf_change(id));
+        let event = |id| consensus::Event::ProposeConfChange { id, change: in_log.clone() };
+        let answer = self.wait_for(id, event).await?;
+        match answer.response {
+            apply::Response::Members(members) => Ok(members),
+            // The leader put an empty entry in its place, since another change is under way; its
+            // answer is never for this id.
+            other => unreachable!("{other:?} to a change of members"),
+        }
+    }
+
+    /// A committed state with everything applied so far.
+    ///
+    /// # Errors
+    /// That the member stops.
+    pub async fn ticket(&self) -> Result<Ticket, Status> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.apply.complete(applying::Event::Ticket(sender));
+        receiver.await.map_err(|_| Known::Stopped.into())
+    }
+
+    /// Returns when the physical part of a compaction is done.
+    ///
+    /// # Errors
+    /// That the member stops.
+    pub async fn compacted(&self, revision: i64) -> Result<(), Status> {
+        let mut compacted = self.0.compacted.subscribe();
+        let reached = compacted.wait_for(|done| *done >= revision).await;
+        reached.map(|_| ()).map_err(|_| Known::Stopped.into())
+    }
+
+    /// The hash that a compaction left behind at a revision.
+    #[must_use]
+    pub fn compaction_hash(&self, revision: i64) -> Option<KvHash> {
+        self.0.hashes().get(revision)
+    }
+
+    /// Resolves when the member stops.
+    pub async fn stopped(&self) {
+        let mut stopping = self.0.stopping.subscribe();
+        // An error means that it is gone already.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    }
+
+    /// Resolves with the reason when the member cannot go on.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.0.failure.subscribe();
+        loop {
+            if let Some(reason) = failure.borrow_and_update().clone() {
+                return reason;
+            }
+            if failure.changed().await.is_err() {
+                return "the member is gone".to_owned();
+            }
+        }
+    }
+
+    /// Resolves when there has been no leader for this long.
+    pub async fn leaderless_for(&self, duration: Duration) {
+        let mut leadership = self.0.leadership.subscribe();
+        loop {
+            let _ = leadership.wait_for(|now| now.leader == MemberId(0)).await;
+            let back = leadership.wait_for(|now| now.leader != MemberId(0));
+            if tokio::time::timeout(duration, back).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Hands leadership over and waits until it is there.
+    ///
+    /// # Errors
+    /// `etcdserver: bad leader transferee`, `etcdserver: request timed out, leader transfer took too
+    /// long`.
+    pub async fn move_leader(&self, to: MemberId) -> Result<(), Status> {
+        let is_voter = self.0.view().cluster.member(to).is_some_and(|member| !member.is_learner);
+        if !is_voter {
+            return Err(Known::BadLeaderTransferee.into());
+        }
+        self.0.consensus.complete(consensus::Event::Transfer(to));
+        let mut leadership = self.0.leadership.subscribe();
+        let moved = leadership.wait_for(|now| now.leader == to);
+        match tokio::time::timeout(self.0.settings.request_timeout, moved).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Known::Stopped.into()),
+            Err(_) => Err(Known::TimeoutLeaderTransfer.into()),
+        }
+    }
+
+    fn check_reconfiguration(&self, change: &Change) -> Result<(), Status> {
+        if !self.0.settings.strict_reconfig_check {
+            return Ok(());
+        }
+        crate::reconfigure::check(&self.0, change)
+    }
+}
+
+impl Node {
+    /// Resolves when clients may be served: the member's name and client URLs are known to all.
+    pub async fn ready(&self) {
+        let mut published = self.0.published.subscribe();
+        // An error means that the member is gone already.
+        let _ = published.wait_for(|published| *published).await;
+    }
+
+    /// Resolves when this member was removed from the cluster.
+    pub async fn removed(&self) {
+        let mut removed = self.0.removed.subscribe();
+        // An error means that the member is gone already.
+        let _ = removed.wait_for(|removed| *removed).await;
+    }
+}
+
+impl Node {
+    /// Tells everybody that the member is about to stop: streams end, waiting requests are refused.
+    pub fn begin_stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// Why the member cannot go on, if it cannot.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.0.failure.borrow().clone()
+    }
+
+    /// The version that this member speaks for among others: what the cluster version may become.
+    #[must_use]
+    pub fn level(&self) -> Version {
+        let level = self.0.settings.max_cluster_version.level(self.view().cluster.version());
+        // The newest patch of the level's line is what tools expect to see.
+        match level {
+            version::V3_5 => Version::new(3, 5, 33),
+            version::V3_6 => Version::new(3, 6, 14),
+            _ => version::SERVER,
+        }
+    }
+
+    /// The version of the database's schema as text, or `unknown`: absent before 3.6.
+    #[must_use]
+    pub fn storage_version(&self) -> String {
+        let cluster = self.view().cluster.version();
+        match cluster.filter(|cluster| *cluster >= version::V3_6) {
+            Some(cluster) => cluster.to_string(),
+            None => "unknown".to_owned(),
+        }
+    }
+}

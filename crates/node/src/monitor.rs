@@ -1,0 +1,221 @@
+//! What a member does by itself from time to time: it publishes its name, watches over versions,
+//! ends leases, compacts, and removes old files. Each is a task of its own on the runtime.
+
+use std::time::Duration;
+
+use apply::Response;
+use membership::versions;
+use prost::Message;
+use proto::etcdserverpb::{
+    CompactionRequest, InternalRaftRequest, LeaseCheckpointRequest, LeaseRevokeRequest,
+    RequestHeader,
+};
+use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
+use proto::version;
+use watch::PROGRESS_SLOTS;
+
+use crate::boot::MaxClusterVersion;
+use crate::compactor::Compactor;
+use crate::handle::Node;
+use crate::start::Options;
+use crate::{applying, consensus, log};
+
+/// How often versions are looked at (etcd's `monitorVersionInterval` is 5 s less jitter).
+const VERSION_INTERVAL: Duration = Duration::from_secs(4);
+/// How often old files are removed.
+const PURGE_INTERVAL: Duration = Duration::from_secs(30);
+/// How often ended tokens are forgotten.
+const TOKEN_INTERVAL: Duration = Duration::from_secs(1);
+/// How soon something that failed is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Starts all of them. They end with the member.
+pub(crate) fn start(node: &Node, options: &Options) {
+    spawn(node, publish(node.clone(), options.name.clone(), options.client_urls.clone()));
+    spawn(node, watch_versions(node.clone(), options.settings.max_cluster_version));
+    spawn(node, end_leases(node.clone()));
+    spawn(node, compact(node.clone(), options.retention));
+    spawn(node, purge(node.clone()));
+    spawn(node, forget_tokens(node.clone()));
+    spawn(node, notify_progress(node.clone(), options.watch_progress_interval));
+}
+
+fn spawn(node: &Node, task: impl Future<Output = ()> + Send + 'static) {
+    let node = node.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = task => {}
+            () = node.stopped() => {}
+        }
+    });
+}
+
+/// Makes the member's name and client URLs known, until the members' rows have them.
+async fn publish(node: Node, name: String, client_urls: Vec<String>) {
+    let attributes = Attributes { name, client_urls };
+    loop {
+        let request = ClusterMemberAttrSetRequest {
+            member_id: node.ids().1.get(),
+            member_attributes: Some(attributes.clone()),
+        };
+        let request = InternalRaftRequest {
+            cluster_member_attr_set: Some(request),
+            ..InternalRaftRequest::default()
+        };
+        env::fail_point!("beforePublishing");
+        match node.propose_as_root(request).await {
+            Ok(_) => break,
+            Err(error) => tracing::warn!(%error, "failed to publish local member to cluster"),
+        }
+        tokio::time::sleep(RETRY_INTERVAL).await;
+    }
+    tracing::info!("local-member-id" = %node.ids().1, "cluster-id" = %node.ids().0,
+        "published local member to cluster through raft");
+    node.0.published.send_replace(true);
+}
+
+async fn watch_versions(node: Node, max: MaxClusterVersion) {
+    let mut leadership = node.0.leadership.subscribe();
+    let mut told = false;
+    loop {
+        if node.raft().is_leader {
+            decide_cluster_version(&node, max, &mut told).await;
+        }
+        if let Some(cluster) = node.view().cluster.version()
+            && cluster >= version::V3_6
+        {
+            node.0.apply.complete(applying::Event::StorageVersion(cluster));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(VERSION_INTERVAL) => {}
+            _ = leadership.changed() => {}
+        }
+    }
+}
+
+/// Raises the cluster version to the level of this member, its only one.
+async fn decide_cluster_version(node: &Node, max: MaxClusterVersion, told: &mut bool) {
+    let cluster = node.view().cluster.clone();
+    let current = cluster.version();
+    let level = max.level(current);
+    if level < version::V3_7 && !*told {
+        *told = true;
+        tracing::info!(level = %level, "the cluster version is held; to go on, start every member \
+            once with a higher --max-cluster-version");
+    }
+    // A cluster found at 3.1 to 3.4 is raised to 3.5, which reads all that those write.
+    let decided = match versions::decide(current, Some(level), &cluster.downgrade()) {
+        Ok(decided) => decided,
+        Err(error) => {
+            tracing::warn!(%error, "the cluster version stays");
+            None
+        }
+    };
+    let Some(decided) = decided else { return };
+    let set = ClusterVersionSetRequest { ver: decided.to_string() };
+    let request =
+        InternalRaftRequest { cluster_version_set: Some(set), ..InternalRaftRequest::default() };
+    if let Err(error) = node.propose_as_root(request).await {
+        tracing::warn!(%error, "failed to update cluster version");
+    }
+}
+
+/// Proposes to revoke leases that have expired, and notes what is left of long ones.
+async fn end_leases(node: Node) {
+    let mut interval = tokio::time::interval(lease::LOOP_INTERVAL);
+    loop {
+        interval.tick().await;
+        let now = node.0.clock.now();
+        let (expired, checkpoints) = {
+            let mut deadlines = node.0.deadlines();
+            let expired = deadlines.expired(now, lease::REVOKES_PER_SECOND / 2);
+            (expired, deadlines.checkpoints_due(now, lease::CHECKPOINT_BATCH_MAX))
+        };
+        let term = node.term();
+        for id in expired {
+            let revoke = LeaseRevokeRequest { id: id.get() };
+            propose_as_leader(
+                &node,
+                term,
+                InternalRaftRequest {
+                    lease_revoke: Some(revoke),
+                    ..InternalRaftRequest::default()
+                },
+            );
+        }
+        if !checkpoints.is_empty() {
+            let checkpoint = LeaseCheckpointRequest { checkpoints };
+            propose_as_leader(
+                &node,
+                term,
+                InternalRaftRequest {
+                    lease_checkpoint: Some(checkpoint),
+                    ..InternalRaftRequest::default()
+                },
+            );
+        }
+    }
+}
+
+/// Proposes without waiting, and only while this member leads the term: an ex-leader must not end
+/// leases.
+fn propose_as_leader(node: &Node, term: types::Term, mut request: InternalRaftRequest) {
+    let who = node.root();
+    let id = node.next_id();
+    request.header = Some(RequestHeader { id, username: who.user, auth_revision: who.revision });
+    let data = request.encode_to_vec().into();
+    node.0.consensus.complete(consensus::Event::ProposeIfLeader { term, data });
+}
+
+async fn compact(node: Node, retention: crate::compactor::Retention) {
+    let mut compactor = Compactor::new(retention, node.0.clock.now());
+    while let Some(next) = compactor.next_poll() {
+        tokio::time::sleep(next.since(node.0.clock.now())).await;
+        let now = node.0.clock.now();
+        let revision = node.view().read.revision();
+        let Some(target) = compactor.poll(now, revision, node.raft().is_leader) else { continue };
+        tracing::info!(revision = target, "starting auto compaction");
+        let compaction = CompactionRequest { revision: target, physical: false };
+        let request =
+            InternalRaftRequest { compaction: Some(compaction), ..InternalRaftRequest::default() };
+        match node.propose_as_root(request).await {
+            Ok(answer) => {
+                debug_assert!(matches!(answer.response, Response::Empty));
+                compactor.done(node.0.clock.now(), target);
+                tracing::info!(revision = target, "completed auto compaction");
+            }
+            Err(error) if error == proto::error::Error::Compacted.into() => {
+                compactor.done(node.0.clock.now(), target);
+            }
+            Err(error) => tracing::warn!(revision = target, %error, "failed auto compaction"),
+        }
+    }
+    node.stopped().await;
+}
+
+async fn purge(node: Node) {
+    let mut interval = tokio::time::interval(PURGE_INTERVAL);
+    loop {
+        interval.tick().await;
+        node.0.log.complete(log::Task::Purge);
+    }
+}
+
+async fn forget_tokens(node: Node) {
+    let mut interval = tokio::time::interval(TOKEN_INTERVAL);
+    loop {
+        interval.tick().await;
+        let now = node.0.clock.now();
+        node.0.tokens().sweep(now);
+    }
+}
+
+async fn notify_progress(node: Node, interval: Duration) {
+    let mut interval = tokio::time::interval(interval / PROGRESS_SLOTS as u32);
+    let mut slot = 0;
+    loop {
+        interval.tick().await;
+        node.0.watch.complete(watch::Event::ProgressTick(slot));
+        slot = (slot + 1) % PROGRESS_SLOTS;
+    }
+}

@@ -1,0 +1,394 @@
+//! Starting and stopping a member.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use apply::{Applier, Parts};
+use auth::TokenProvider;
+use backend::{Backend, Committer};
+use env::{Clock, Disk, RealRng};
+use lease::Deadlines;
+use proto::version::Version;
+use raft::{Config, RawNode, StorageWrites};
+use snap::Snapshots;
+use telemetry::Registry;
+use tokio::sync::watch as channel;
+use types::{Index, MemberId};
+
+use crate::applying::Applying;
+use crate::boot::{Base, Booted, ClusterState, Ground};
+use crate::commit::Commits;
+use crate::compactor::Retention;
+use crate::consensus::{Consensus, Status};
+use crate::data_dir::{self, Kind, Paths};
+use crate::handle::Node;
+use crate::inbox::Inbox;
+use crate::log::{Keep, Log};
+use crate::metrics::Metrics;
+use crate::request_id::RequestIds;
+use crate::shared::{Leadership, Settings, Shared};
+use crate::threads::{Cores, Pace, Threads};
+use crate::waiters::Waiters;
+use crate::{monitor, raft_log};
+
+/// How many bytes of entries raft keeps in memory; older ones are read back from the log.
+pub(crate) const RAFT_LOG_BYTES_MAX: u64 = 16 << 20;
+/// How many proposals and reads may wait for the raft thread.
+const REQUESTS_MAX: usize = 64 << 10;
+/// Raft's limits, as all members of etcd have them (spec/peer.md 5.8).
+const SIZE_PER_MESSAGE_MAX: u64 = 1 << 20;
+const INFLIGHT_MESSAGES_MAX: usize = 512;
+/// How long to wait for the database's lock before saying so, and how often to try.
+const LOCK_WARNING: Duration = Duration::from_secs(10);
+const LOCK_RETRY: Duration = Duration::from_millis(50);
+
+/// What a member is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `--name`.
+    pub name: String,
+    /// `--data-dir` and `--wal-dir`.
+    pub paths: Paths,
+    /// `--initial-cluster`.
+    pub initial_cluster: String,
+    /// `--initial-cluster-token`.
+    pub initial_cluster_token: String,
+    /// `--initial-cluster-state`.
+    pub cluster_state: ClusterState,
+    /// `--advertise-client-urls`.
+    pub client_urls: Vec<String>,
+    /// `--heartbeat-interval`.
+    pub tick: Duration,
+    /// `--election-timeout` in ticks.
+    pub election_ticks: u32,
+    /// `--pre-vote`.
+    pub pre_vote: bool,
+    /// `--snapshot-count`.
+    pub snapshot_count: u64,
+    /// `--snapshot-catchup-entries`.
+    pub catchup_entries: u64,
+    /// `--max-wals` and `--max-snapshots`.
+    pub keep: Keep,
+    /// `--backend-batch-interval`.
+    pub batch_interval: Duration,
+    /// `--backend-batch-limit`.
+    pub batch_limit: usize,
+    /// `--unsafe-no-fsync`.
+    pub unsafe_no_fsync: bool,
+    /// `--auto-compaction-*`.
+    pub retention: Retention,
+    /// `--compaction-batch-limit`.
+    pub compaction_batch: usize,
+    /// `--compaction-sleep-interval`.
+    pub compaction_sleep: Duration,
+    /// `--watch-progress-notify-interval`.
+    pub watch_progress_interval: Duration,
+    /// `--auth-token`.
+    pub auth_token: String,
+    /// `--auth-token-ttl`.
+    pub auth_token_ttl: Duration,
+    /// What is left of leases is noted (feature `LeaseCheckpoint`).
+    pub lease_checkpoints: bool,
+    /// And stored (feature `LeaseCheckpointPersist`).
+    pub persist_checkpoints: bool,
+    /// What callers are held to.
+    pub settings: Settings,
+}
+
+/// Why a member does not start.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum Error {
+    #[error(transparent)]
+    DataDir(#[from] data_dir::Error),
+    #[error(transparent)]
+    Backend(#[from] backend::Error),
+    #[error(transparent)]
+    Wal(#[from] wal::Error),
+    #[error(transparent)]
+    Snap(#[from] snap::Error),
+    #[error(transparent)]
+    Apply(#[from] apply::Error),
+    #[error(transparent)]
+    InitialCluster(#[from] membership::InitialError),
+    #[error(transparent)]
+    Url(#[from] membership::UrlError),
+    #[error("{action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("couldn't find local name {name:?} in the initial cluster configuration")]
+    NotInInitialCluster { name: String },
+    #[error("{0} is not there yet")]
+    NotYet(&'static str),
+    #[error("the database has entries up to index {index}, but there is no log in {}", dir.display())]
+    LogMissing { index: Index, dir: PathBuf },
+    #[error("the database has entries up to index {applied}, but the log ends at {last}")]
+    DatabaseAhead { applied: Index, last: Index },
+    #[error("snap: snapshot file doesn't exist")]
+    DatabaseMissing,
+    #[error("the log's metadata is damaged: {0}")]
+    Metadata(String),
+    #[error("entry {index} cannot be read: {reason}")]
+    Entry { index: u64, reason: String },
+    #[error("raft: {0}")]
+    Raft(String),
+    #[error("{0}")]
+    AuthToken(String),
+    #[error(
+        "invalid downgrade; server version is lower than determined cluster version: \
+         this member is held at {level}, the cluster is at {cluster}"
+    )]
+    BelowCluster { level: Version, cluster: Version },
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, path: path.to_path_buf(), source }
+    }
+}
+
+/// A running member and its threads.
+pub struct Member {
+    node: Node,
+    threads: Threads,
+}
+
+impl Member {
+    /// What callers ask.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Stops in order: what was applied is committed to the file, and the log is closed. Blocks.
+    pub fn stop(self) {
+        self.threads.stop(&self.node.0);
+    }
+}
+
+/// Opens or makes a member's files and starts it. Blocks; to be called within a tokio runtime, which
+/// then runs the member's timers.
+///
+/// # Errors
+/// [`Error`]; nothing was lost.
+pub fn start(
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+    registry: &Registry,
+    options: &Options,
+) -> Result<Member, Error> {
+    let snapshots = Snapshots::new(Arc::clone(&disk), Arc::clone(&clock), &options.paths.snap);
+    let ground = Ground { disk: &disk, clock: &clock, options, snapshots: &snapshots };
+    let booted = boot(&ground)?;
+    check_level(options, &booted)?;
+    let (member_id, cluster_id) = (booted.member_id, booted.cluster_id);
+    tracing::info!("cluster-id" = %cluster_id, "local-member-id" = %member_id,
+        "applied-index" = booted.applied.get(), "starting member");
+    let ids = RequestIds::new(member_id, clock.wall());
+    let consensus = raft_core(options, &clock, &booted)?;
+    let applier = applier(options, member_id, booted.backend, booted.members, booted.conf_state)?;
+    let Loaded { applier, compaction } = applier;
+    let mut tokens = TokenProvider::new(&options.auth_token, options.auth_token_ttl)
+        .map_err(|error| Error::AuthToken(error.to_string()))?;
+    let view = applier.view();
+    tokens.begin(view.auth.is_enabled());
+    let now = clock.now();
+    let shared = Arc::new(Shared {
+        cluster_id,
+        member_id,
+        settings: options.settings,
+        clock: Arc::clone(&clock),
+        ids,
+        sizes: applier.sizes(),
+        consensus: Inbox::new(REQUESTS_MAX),
+        log: Inbox::new(0),
+        apply: Inbox::new(0),
+        commit: Inbox::new(0),
+        watch: Inbox::new(0),
+        waiters: Waiters::default(),
+        deadlines: Mutex::new(Deadlines::new(lease_options(options))),
+        tokens: Mutex::new(tokens),
+        hashes: Mutex::default(),
+        streams: Mutex::default(),
+        synced: crate::synced::Synced::default(),
+        metrics: Metrics::new(registry),
+        applied: channel::Sender::new(view.index),
+        view: RwLock::new(Arc::new(view)),
+        status: RwLock::new(Status::default()),
+        compacted: channel::Sender::new(0),
+        leadership: channel::Sender::new(Leadership { leader: MemberId(0), since: now }),
+        published: channel::Sender::new(false),
+        removed: channel::Sender::new(false),
+        stopping: channel::Sender::new(false),
+        failure: channel::Sender::new(None),
+    });
+    let cores = Cores {
+        consensus,
+        log: Log::new(disk, booted.wal, snapshots, options.keep),
+        applying: Applying::new(applier, compaction, options.snapshot_count, booted.last_snapshot),
+        commits: Commits::new(booted.committer),
+    };
+    let pace = Pace {
+        tick: options.tick,
+        batch_interval: options.batch_interval,
+        compaction_batch: options.compaction_batch,
+        compaction_sleep: options.compaction_sleep,
+        catchup_entries: options.catchup_entries,
+    };
+    let threads = Threads::start(&shared, cores, pace)
+        .map_err(|source| Error::io("start the threads of", &options.paths.data, source))?;
+    let node = Node(shared);
+    monitor::start(&node, options);
+    Ok(Member { node, threads })
+}
+
+fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
+    let (disk, paths) = (&**ground.disk, &ground.options.paths);
+    if data_dir::identify(disk, &paths.data)? == Kind::Proxy {
+        return Err(Error::NotYet("a data directory of a proxy"));
+    }
+    data_dir::create(disk, paths)?;
+    ground.snapshots.clean()?;
+    let has_log = wal::exists(disk, &paths.wal)?;
+    let has_database = disk
+        .exists(&paths.database())
+        .map_err(|source| Error::io("look for", &paths.database(), source))?;
+    let (backend, committer) = open_backend(ground)?;
+    if !has_log {
+        return ground.found(backend, committer);
+    }
+    let document_needed =
+        backend.get(backend::Bucket::Meta, backend::schema::storage_version::KEY)?.is_none();
+    let base = ground.base(document_needed)?;
+    let (backend, committer) = with_snapshot(ground, backend, committer, &base)?;
+    if !has_database && base.metadata.index == 0 {
+        tracing::warn!("there is no database: it is made anew from the log");
+    }
+    ground.restart(backend, committer, &base)
+}
+
+/// A database behind its snapshot is replaced by the one that came with the snapshot.
+fn with_snapshot(
+    ground: &Ground<'_>,
+    backend: Backend,
+    committer: Committer,
+    base: &Base,
+) -> Result<(Backend, Committer), Error> {
+    let index = Index(base.metadata.index);
+    if backend.last_committed().position().index >= index {
+        return Ok((backend, committer));
+    }
+    tracing::info!("Recovering from snapshot backend");
+    drop((backend, committer));
+    if ground.snapshots.database(index).is_err() {
+        return Err(Error::DatabaseMissing);
+    }
+    ground.snapshots.install_database(index)?;
+    let opened = open_backend(ground)?;
+    if opened.0.last_committed().position().index < index {
+        return Err(Error::DatabaseMissing);
+    }
+    Ok(opened)
+}
+
+/// Opens the database, waiting for whoever has it.
+fn open_backend(ground: &Ground<'_>) -> Result<(Backend, Committer), Error> {
+    let options = ground.options;
+    let mut how = backend::Options::new(options.paths.database());
+    how.batch_operations = options.batch_limit;
+    if options.unsafe_no_fsync {
+        how.sync = backend::Sync::Off;
+    }
+    let start = ground.clock.now();
+    let mut warned = false;
+    loop {
+        match backend::open(Arc::clone(ground.disk), how.clone()) {
+            Err(backend::Error::Locked { .. }) => {}
+            opened => return Ok(opened?),
+        }
+        if !warned && ground.clock.now().since(start) >= LOCK_WARNING {
+            warned = true;
+            tracing::info!(path = %options.paths.database().display(),
+                "db file is flocked by another process, or taking too long");
+        }
+        std::thread::sleep(LOCK_RETRY);
+    }
+}
+
+fn check_level(options: &Options, booted: &Booted) -> Result<(), Error> {
+    let Some(cluster) = booted.members.cluster().version() else { return Ok(()) };
+    let level = options.settings.max_cluster_version.level(Some(cluster));
+    if membership::versions::is_below_cluster(level, Some(cluster)) {
+        return Err(Error::BelowCluster { level, cluster });
+    }
+    Ok(())
+}
+
+fn lease_options(options: &Options) -> lease::Options {
+    lease::Options {
+        checkpoint_interval: options.lease_checkpoints.then_some(lease::CHECKPOINT_INTERVAL),
+        ..lease::Options::default()
+    }
+}
+
+fn raft_core(
+    options: &Options,
+    clock: &Arc<dyn Clock>,
+    booted: &Booted,
+) -> Result<Consensus<crate::shared::ReadWaiter>, Error> {
+    let mut config = Config::new(booted.member_id, Box::new(RealRng));
+    config.election_tick = options.election_ticks;
+    config.applied = booted.applied;
+    config.storage_writes = StorageWrites::Asynchronous;
+    config.size_per_message_max = SIZE_PER_MESSAGE_MAX;
+    config.inflight_messages_max = INFLIGHT_MESSAGES_MAX;
+    config.check_quorum = true;
+    config.pre_vote = options.pre_vote;
+    config.step_down_on_stalled_append = true;
+    config.logger = Arc::new(raft_log::RaftLog);
+    let wrong = |error: raft::Error| Error::Raft(error.to_string());
+    let mut raw = RawNode::new(config, booted.storage.clone()).map_err(wrong)?;
+    if !booted.founders.is_empty() {
+        raw.bootstrap(&booted.founders).map_err(wrong)?;
+    }
+    let ids = RequestIds::new(booted.member_id, clock.wall());
+    Ok(Consensus::new(booted.member_id, raw, ids))
+}
+
+struct Loaded {
+    applier: Applier,
+    compaction: Option<mvcc::Compaction>,
+}
+
+/// Loads the state from the database, leases before keys.
+fn applier(
+    options: &Options,
+    member: MemberId,
+    mut backend: Backend,
+    members: membership::Store,
+    conf_state: proto::raftpb::ConfState,
+) -> Result<Loaded, Error> {
+    let mut leases = lease::Leases::open(&backend, lease_ttl_min(options))?;
+    let restored = mvcc::Store::restore(backend.last_committed())?;
+    for (key, id) in &restored.leases {
+        if leases.attach(*id, key).is_err() {
+            tracing::warn!("lease-id" = %id, "a key has a lease that is not there");
+        }
+    }
+    let auth = auth::Store::open(&mut backend)?;
+    let settings = apply::Settings {
+        member,
+        quota: options.settings.quota,
+        persist_checkpoints: options.persist_checkpoints,
+        learners_max: options.settings.learners_max,
+    };
+    let parts = Parts { backend, store: restored.store, leases, auth, members, conf_state };
+    Ok(Loaded { applier: Applier::new(parts, settings)?, compaction: restored.compaction })
+}
+
+/// One and a half election timeouts in whole seconds, rounded up (spec/schema.md 2.3).
+fn lease_ttl_min(options: &Options) -> i64 {
+    let timeout = options.tick * (3 * options.election_ticks) / 2;
+    timeout.as_millis().div_ceil(1000) as i64
+}

@@ -1,0 +1,378 @@
+//! The threads of a member: each drives one core, and ends when its queue is closed.
+//!
+//! A thread that fails or panics ends the member: nothing it was at is acknowledged.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use apply::Waiter;
+use env::Monotonic;
+use proto::raftpb::Snapshot;
+use types::{Index, MemberId};
+
+use crate::applying::{self, Applying, Rest};
+use crate::commit::{self, Commits, Finished};
+use crate::consensus::{self, Consensus};
+use crate::effects;
+use crate::log::{self, Log};
+use crate::shared::{Applied, Leadership, ReadWaiter, Shared, TicketWaiter};
+
+/// What the threads need to know of the flags.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// `--heartbeat-interval`.
+    pub(crate) tick: Duration,
+    /// `--backend-batch-interval`.
+    pub(crate) batch_interval: Duration,
+    /// `--compaction-batch-limit`.
+    pub(crate) compaction_batch: usize,
+    /// `--compaction-sleep-interval`.
+    pub(crate) compaction_sleep: Duration,
+    /// `--snapshot-catchup-entries`.
+    pub(crate) catchup_entries: u64,
+}
+
+/// The cores that the threads drive.
+pub(crate) struct Cores {
+    pub(crate) consensus: Consensus<ReadWaiter>,
+    pub(crate) log: Log,
+    pub(crate) applying: Applying<TicketWaiter>,
+    pub(crate) commits: Commits,
+}
+
+/// The running threads.
+pub(crate) struct Threads {
+    raft: JoinHandle<()>,
+    apply: JoinHandle<()>,
+    commit: JoinHandle<()>,
+    log: JoinHandle<()>,
+    watch: JoinHandle<()>,
+}
+
+impl Threads {
+    pub(crate) fn start(shared: &Arc<Shared>, cores: Cores, pace: Pace) -> std::io::Result<Self> {
+        let Cores { consensus, log, applying, commits } = cores;
+        let runtime = tokio::runtime::Handle::current();
+        Ok(Self {
+            raft: spawn(shared, "raft", move |shared| {
+                run_raft(shared, consensus, pace);
+                Ok(())
+            })?,
+            log: spawn(shared, "log", move |shared| run_log(shared, log, pace))?,
+            apply: spawn(shared, "apply", move |shared| {
+                run_apply(shared, applying, pace, &runtime)
+            })?,
+            commit: spawn(shared, "commit", move |shared| run_commit(shared, commits))?,
+            watch: spawn(shared, "watch", |shared| {
+                crate::watching::run(shared).map_err(|error| error.to_string())
+            })?,
+        })
+    }
+
+    /// Ends the threads in the order in which each has nothing more to do: what was proposed and
+    /// applied is committed to the file, and the log is closed last.
+    pub(crate) fn stop(self, shared: &Shared) {
+        let join = |thread: JoinHandle<()>| {
+            // A panic has been reported by the thread itself.
+            let _ = thread.join();
+        };
+        shared.stopping.send_replace(true);
+        shared.watch.close();
+        join(self.watch);
+        shared.consensus.close();
+        join(self.raft);
+        shared.apply.complete(applying::Event::Tick);
+        join(self.apply);
+        shared.commit.close();
+        join(self.commit);
+        shared.log.close();
+        join(self.log);
+    }
+}
+
+fn spawn(
+    shared: &Arc<Shared>,
+    name: &'static str,
+    body: impl FnOnce(&Arc<Shared>) -> Result<(), String> + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    Builder::new().name(name.to_owned()).spawn(move || {
+        let guard = FailOnPanic { shared: &shared, name };
+        if let Err(reason) = body(&shared) {
+            shared.fail(reason);
+        }
+        std::mem::forget(guard);
+    })
+}
+
+/// Ends the member when its thread unwinds.
+struct FailOnPanic<'a> {
+    shared: &'a Shared,
+    name: &'static str,
+}
+
+impl Drop for FailOnPanic<'_> {
+    fn drop(&mut self) {
+        self.shared.fail(format!("the {} thread panicked", self.name));
+    }
+}
+
+fn run_raft(shared: &Shared, mut consensus: Consensus<ReadWaiter>, pace: Pace) {
+    let mut events = Vec::new();
+    let mut next_tick = shared.clock.now() + pace.tick;
+    while !shared.consensus.is_closed() {
+        let wait = next_tick.since(shared.clock.now());
+        shared.consensus.drain(&mut events, Some(wait));
+        let now = shared.clock.now();
+        if now >= next_tick {
+            events.push(consensus::Event::Tick);
+            next_tick = now + pace.tick;
+        }
+        let actions = consensus.round(now, events.drain(..));
+        publish_status(shared, &consensus, now);
+        for action in actions {
+            perform_raft(shared, action);
+        }
+    }
+}
+
+fn publish_status(shared: &Shared, consensus: &Consensus<ReadWaiter>, now: Monotonic) {
+    let status = consensus.status();
+    if status == shared.status() {
+        return;
+    }
+    let before = shared.status();
+    shared.set_status(status);
+    shared.metrics.status(before, status);
+    if before.leader != status.leader {
+        shared.leadership.send_replace(Leadership { leader: status.leader, since: now });
+    }
+    if before.is_leader && !status.is_leader {
+        shared.deadlines().demote();
+    }
+}
+
+fn perform_raft(shared: &Shared, action: consensus::Action<ReadWaiter>) {
+    use consensus::Action;
+    match action {
+        Action::Append(append) => shared.log.complete(log::Task::Append(append)),
+        Action::Apply { entries, responses } => {
+            shared.apply.complete(applying::Event::Entries { entries, responses });
+        }
+        // There is no transport to peers: a message is lost, which raft allows.
+        Action::Send(messages) => {
+            tracing::debug!(count = messages.len(), "dropped messages to peers");
+        }
+        Action::Reads(index, reads) => {
+            for read in reads {
+                // A reader that gave up wants no answer.
+                let _ = read.send(index);
+            }
+        }
+        Action::Dropped(id) => shared.waiters.answer(id, Err(())),
+        Action::Fetch(read) => {
+            shared.log.complete(log::Task::Read {
+                low: read.low,
+                high: read.high,
+                bytes_max: read.size_max,
+            });
+        }
+        Action::Role(role) => {
+            let leader =
+                if role.lead == MemberId(0) { "none".to_owned() } else { role.lead.to_string() };
+            tracing::info!("local-member-id" = %shared.member_id, %leader, role = %role.role,
+                "raft role changed");
+        }
+    }
+}
+
+fn run_log(shared: &Arc<Shared>, mut log: Log, pace: Pace) -> Result<(), String> {
+    let mut tasks = Vec::new();
+    prepare_segment(shared, &mut log);
+    while !shared.log.is_closed() {
+        shared.log.drain(&mut tasks, None);
+        let round = log.run(&mut tasks).map_err(|error| error.to_string())?;
+        shared.metrics.log_round(&round);
+        let began_segment = round.new_segment;
+        for done in round.done {
+            deliver_log(shared, done, pace);
+        }
+        if began_segment {
+            prepare_segment(shared, &mut log);
+        }
+    }
+    if shared.has_failed() {
+        return Ok(());
+    }
+    shared.log.drain(&mut tasks, Some(Duration::ZERO));
+    log.run(&mut tasks).map_err(|error| error.to_string())?;
+    log.close().map_err(|error| error.to_string())
+}
+
+/// Lets the next segment of the log be made on a thread of its own.
+fn prepare_segment(shared: &Arc<Shared>, log: &mut Log) {
+    let Some(job) = log.prepare() else { return };
+    let shared = Arc::clone(shared);
+    let thread = Builder::new().name("wal-prepare".to_owned()).spawn(move || {
+        shared.log.complete(log::Task::Prepared(Box::new(job.run())));
+    });
+    if let Err(error) = thread {
+        tracing::warn!(%error, "failed to start the thread that prepares the log");
+    }
+}
+
+fn deliver_log(shared: &Shared, done: log::Done, pace: Pace) {
+    match done {
+        log::Done::Appended(append) => {
+            shared.consensus.complete(consensus::Event::Appended(append));
+        }
+        log::Done::Synced(index) => shared.synced.reach(index),
+        log::Done::SnapshotSaved(snapshot) => {
+            let index = snapshot.metadata.index;
+            let compact_to = Index(index.saturating_sub(pace.catchup_entries).max(1));
+            shared.consensus.complete(consensus::Event::SnapshotSaved { snapshot, compact_to });
+            tracing::info!("compact-index" = compact_to.get(), "compacted Raft logs");
+        }
+        log::Done::Purged(files) => {
+            for file in files {
+                tracing::info!(path = %file.display(), "purged");
+            }
+        }
+        log::Done::Read(entries) => shared.consensus.complete(consensus::Event::Fetched(entries)),
+    }
+}
+
+fn run_apply(
+    shared: &Arc<Shared>,
+    mut applying: Applying<TicketWaiter>,
+    pace: Pace,
+    runtime: &tokio::runtime::Handle,
+) -> Result<(), String> {
+    let mut events = Vec::new();
+    let mut next_commit = shared.clock.now() + pace.batch_interval;
+    loop {
+        let wait = next_commit.since(shared.clock.now());
+        shared.apply.drain(&mut events, Some(wait));
+        if shared.has_failed() {
+            return Ok(());
+        }
+        let now = shared.clock.now();
+        let stopping = shared.consensus.is_closed();
+        if now >= next_commit || stopping {
+            events.push(applying::Event::Tick);
+            next_commit = now + pace.batch_interval;
+        }
+        let waiter = |id| {
+            if shared.waiters.is_registered(id) { Waiter::Present } else { Waiter::Absent }
+        };
+        let actions =
+            applying.round(events.drain(..), waiter).map_err(|error| error.to_string())?;
+        for action in actions {
+            perform_apply(shared, action, pace, runtime);
+        }
+        if stopping && applying.is_settled() {
+            shared.apply.close();
+            return Ok(());
+        }
+    }
+}
+
+fn perform_apply(
+    shared: &Arc<Shared>,
+    action: applying::Action<TicketWaiter>,
+    pace: Pace,
+    runtime: &tokio::runtime::Handle,
+) {
+    use applying::Action;
+    match action {
+        Action::Publish(view) => {
+            shared.watch.complete(watch::Event::View(view.read.clone()));
+            shared.publish(*view);
+        }
+        Action::Applied(applied) => {
+            let apply::Applied { index, request_id, revision, outcome, effects } = applied;
+            effects::perform(shared, index, effects);
+            shared.metrics.applied(index.get());
+            shared.metrics.refused(&outcome);
+            if request_id != 0 {
+                shared.waiters.answer(request_id, Ok(Applied { index, revision, outcome }));
+            }
+        }
+        Action::Done(responses) => {
+            shared.consensus.complete(consensus::Event::Applied(responses));
+        }
+        Action::Commit(job) => shared.commit.complete(commit::Task::Commit(job)),
+        Action::Compact(compaction, rest) => {
+            let task = commit::compaction_step(compaction, pace.compaction_batch);
+            if rest == Rest::None || pace.compaction_sleep.is_zero() {
+                shared.commit.complete(task);
+            } else {
+                let shared = Arc::clone(shared);
+                runtime.spawn(async move {
+                    tokio::time::sleep(pace.compaction_sleep).await;
+                    shared.commit.complete(task);
+                });
+            }
+        }
+        Action::CompactionFinished { revision, hash } => {
+            if let Some(hash) = hash {
+                shared.hashes().insert(hash);
+            }
+            tracing::info!("compact-revision" = revision, "finished scheduled compaction");
+            shared.compacted.send_replace(revision);
+        }
+        Action::Ticket(waiter, ticket) => {
+            // Somebody who gave up wants no ticket.
+            let _ = waiter.send(ticket);
+        }
+        Action::Snapshot(ticket, cluster) => {
+            let position = ticket.state.position();
+            tracing::info!(
+                "local-member-applied-index" = position.index.get(),
+                "triggering snapshot"
+            );
+            let snapshot = Snapshot {
+                data: crate::document::encode(&cluster),
+                metadata: proto::raftpb::SnapshotMetadata {
+                    conf_state: position.conf_state.clone(),
+                    index: position.index.get(),
+                    term: position.term.get(),
+                },
+            };
+            shared.log.complete(log::Task::Snapshot(Box::new(snapshot)));
+        }
+    }
+}
+
+fn run_commit(shared: &Arc<Shared>, mut commits: Commits) -> Result<(), String> {
+    let mut drained = Vec::new();
+    let mut tasks = VecDeque::new();
+    loop {
+        let closed = shared.commit.is_closed();
+        shared.commit.drain(&mut drained, closed.then_some(Duration::ZERO));
+        tasks.extend(drained.drain(..));
+        while let Some(task) = tasks.pop_front() {
+            let start = shared.clock.now();
+            let finished = commits.run(task, |index| {
+                shared.log.complete(log::Task::Sync(index));
+                shared.synced.wait(index)
+            });
+            let finished = finished.map_err(|error| error.to_string())?;
+            shared.metrics.committed(shared.clock.now().since(start));
+            match finished {
+                Finished::Committed(done) => {
+                    shared.apply.complete(applying::Event::Committed(done));
+                }
+                Finished::Compacted { compaction, step } => {
+                    shared.apply.complete(applying::Event::Compacted { compaction, step });
+                }
+                Finished::Nothing => {}
+            }
+        }
+        if closed {
+            return Ok(());
+        }
+    }
+}

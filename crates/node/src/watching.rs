@@ -1,0 +1,162 @@
+//! The watch thread, and the streams of those who watch.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mvcc::ReadView;
+use prost::Message;
+use proto::twin::WatchResponse;
+use tokio::sync::mpsc;
+use watch::{Action, Create, Event, Hub, Limits, StreamId};
+
+use crate::handle::Node;
+use crate::shared::Shared;
+
+/// What may be queued for a stream, in bytes, before its watchers have to wait.
+const STREAM_BYTES_MAX: usize = 4 << 20;
+/// How much history is read at a time, in bytes.
+const READ_BYTES_MAX: usize = 1 << 20;
+/// How many responses may be queued for a stream; one more ends it. The hub counts bytes, and a
+/// response has some, so that only a flood of control messages gets here.
+const STREAM_RESPONSES_MAX: usize = 64 << 10;
+
+/// Where the responses of each stream go.
+#[derive(Default)]
+pub(crate) struct Streams {
+    next: u64,
+    open: HashMap<StreamId, mpsc::Sender<WatchResponse>>,
+}
+
+/// A client's stream of watches. Dropping it ends them.
+pub struct WatchStream {
+    shared: Arc<Shared>,
+    id: StreamId,
+    responses: mpsc::Receiver<WatchResponse>,
+    /// The weight of what was taken and not told to the hub yet.
+    taken: usize,
+}
+
+/// The sending side of a stream, which may be used beside the receiving one.
+#[derive(Clone)]
+pub struct WatchRequests {
+    shared: Arc<Shared>,
+    id: StreamId,
+}
+
+impl Node {
+    /// Opens a stream.
+    #[must_use]
+    pub fn open_watch(&self) -> (WatchRequests, WatchStream) {
+        let shared = Arc::clone(&self.0);
+        let (sender, responses) = mpsc::channel(STREAM_RESPONSES_MAX);
+        let id = {
+            let mut streams = shared.streams.lock().unwrap_or_else(PoisonError::into_inner);
+            let id = StreamId(streams.next);
+            streams.next += 1;
+            streams.open.insert(id, sender);
+            id
+        };
+        shared.watch.complete(Event::Open(id));
+        let requests = WatchRequests { shared: Arc::clone(&shared), id };
+        (requests, WatchStream { shared, id, responses, taken: 0 })
+    }
+}
+
+impl WatchRequests {
+    /// Begins a watch.
+    pub fn create(&self, create: Create) {
+        self.shared.watch.complete(Event::Create(self.id, create));
+    }
+
+    /// Answers a watch that may not be, in its place among the others.
+    pub fn refuse(&self, reason: String) {
+        self.shared.watch.complete(Event::Refuse(self.id, reason));
+    }
+
+    /// Ends a watch.
+    pub fn cancel(&self, watch_id: i64) {
+        self.shared.watch.complete(Event::Cancel(self.id, watch_id));
+    }
+
+    /// Asks how far the stream has been served.
+    pub fn progress(&self) {
+        self.shared.watch.complete(Event::Progress(self.id));
+    }
+}
+
+impl WatchStream {
+    /// The next response, its header with the revision alone; `None` when the member stops.
+    pub async fn next(&mut self) -> Option<WatchResponse> {
+        let response = self.responses.recv().await?;
+        self.taken += response.encoded_len();
+        // Told in larger pieces: the hub needs it only to know that there is room again.
+        if self.taken >= STREAM_BYTES_MAX / 4 || self.responses.is_empty() {
+            let taken = std::mem::take(&mut self.taken);
+            self.shared.watch.complete(Event::Drained(self.id, taken));
+        }
+        Some(response)
+    }
+}
+
+impl Drop for WatchStream {
+    fn drop(&mut self) {
+        let mut streams = self.shared.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.open.remove(&self.id);
+        drop(streams);
+        self.shared.watch.complete(Event::Close(self.id));
+    }
+}
+
+/// The watch thread: feeds the hub and delivers what it says, until the queue is closed.
+///
+/// # Errors
+/// When the history cannot be read: final.
+pub(crate) fn run(shared: &Shared) -> Result<(), mvcc::Error> {
+    let limits = Limits {
+        stream_bytes_max: STREAM_BYTES_MAX,
+        read_bytes_max: READ_BYTES_MAX,
+        fragment_bytes_max: shared.settings.request_bytes_max + (512 << 10),
+    };
+    let mut hub = Hub::new(shared.view().read.clone(), limits);
+    let mut events = Vec::new();
+    while !shared.watch.is_closed() {
+        let timeout = hub.is_behind().then_some(std::time::Duration::ZERO);
+        shared.watch.drain(&mut events, timeout);
+        keep_newest_view(&mut events);
+        for event in events.drain(..) {
+            deliver(&shared.streams, hub.handle(event)?);
+        }
+        if hub.is_behind() {
+            deliver(&shared.streams, hub.catch_up()?);
+        }
+    }
+    // Ends the streams.
+    shared.streams.lock().unwrap_or_else(PoisonError::into_inner).open.clear();
+    Ok(())
+}
+
+/// Of several views that wait only the last is worth reading, as it shows all; the events before it
+/// see it a little early, which is as good as being handled a little later.
+fn keep_newest_view(events: &mut Vec<Event<ReadView>>) {
+    let newest = events.iter().rposition(|event| matches!(event, Event::View(_)));
+    let mut position = 0;
+    events.retain(|event| {
+        position += 1;
+        !matches!(event, Event::View(_)) || Some(position - 1) == newest
+    });
+}
+
+fn deliver(streams: &Mutex<Streams>, actions: Vec<Action>) {
+    if actions.is_empty() {
+        return;
+    }
+    env::fail_point!("beforeSendWatchResponse");
+    let mut streams = streams.lock().unwrap_or_else(PoisonError::into_inner);
+    for Action::Send(stream, response) in actions {
+        let sent = streams.open.get(&stream).map(|sender| sender.try_send(response));
+        if sent.is_some_and(|sent| sent.is_err()) {
+            // Its reader is gone, or lets control messages pile up: an end it can see.
+            streams.open.remove(&stream);
+        }
+    }
+}
