@@ -84,11 +84,10 @@ async fn bind_all(urls: &[Url]) -> Result<Vec<(Url, Listener)>, Error> {
 
 /// Where a URL says to listen: a name is looked up here, once.
 async fn address(url: &Url) -> io::Result<Address> {
-    if url.scheme().is_unix() {
-        let path = format!("{}{}", url.host(), url.path());
+    if let Some(path) = url.socket_path() {
         return Ok(Address::Unix(PathBuf::from(path)));
     }
-    let mut found = tokio::net::lookup_host(url.host()).await?;
+    let mut found = tokio::net::lookup_host(url.authority()).await?;
     let first: Option<SocketAddr> = found.next();
     let missing = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     first.map(Address::Tcp).ok_or_else(missing)

@@ -26,7 +26,7 @@ pub fn start(config: &Config, registry: &Registry) -> Result<Member, node::Error
 fn options(config: &Config) -> Options {
     let files =
         |count: Option<u64>| count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
-    let gate = |gate| config.feature_gates.is_enabled(gate);
+    let gate = |gate| config.feature_gates.is_on(gate);
     Options {
         name: config.name.clone(),
         paths: Paths::new(&config.data_dir, config.wal_dir.as_deref()),
