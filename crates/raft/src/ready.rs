@@ -26,7 +26,8 @@ pub struct Ready {
     pub read_states: Vec<ReadState>,
     /// Entries to store, from the first one's index on; what the storage has there is cut.
     pub entries: Vec<Entry>,
-    /// A snapshot to store and install; comes without entries.
+    /// A snapshot to store and install, before `entries`: it replaces the whole stored log, and
+    /// the entries come behind it.
     pub snapshot: Option<Snapshot>,
     /// Entries to apply.
     pub committed_entries: Vec<Entry>,
@@ -52,7 +53,8 @@ pub struct StorageAppend {
     pub hard_state: Option<HardState>,
     /// Entries to store, from the first one's index on; what the storage has there is cut.
     pub entries: Vec<Entry>,
-    /// A snapshot to store and install.
+    /// A snapshot to store and install, before `entries`: it replaces the whole stored log, and
+    /// the entries come behind it.
     pub snapshot: Option<Snapshot>,
     /// To be delivered when all of this is synced, in this order: those for this member by
     /// [`storage_response`](crate::RawNode::storage_response), the others by the transport.
