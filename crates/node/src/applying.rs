@@ -276,11 +276,11 @@ impl<T> Applying<T> {
 
     fn migrate(&mut self, version: Version) -> Result<(), Error> {
         let Ok(current) = self.applier.backend().schema_version()? else { return Ok(()) };
-        if let Ok(steps) = backend::schema::migration::plan(current, version) {
-            if !steps.is_empty() {
-                self.applier.backend().migrate(&steps);
-                tracing::info!("new-storage-version" = %version, "updated storage version");
-            }
+        if let Ok(steps) = backend::schema::migration::plan(current, version)
+            && !steps.is_empty()
+        {
+            self.applier.backend().migrate(&steps);
+            tracing::info!("new-storage-version" = %version, "updated storage version");
         }
         Ok(())
     }
@@ -288,7 +288,7 @@ impl<T> Applying<T> {
     fn commit(&mut self, wanted: bool, actions: &mut Vec<Action<T>>) {
         let due = self.applier.is_commit_due() || self.applier.is_full() || wanted;
         let has_wishes = !self.purposes.is_empty();
-        if !(due || has_wishes) || !(self.applier.can_commit() || has_wishes) {
+        if !has_wishes && !(due && self.applier.can_commit()) {
             return;
         }
         let cluster = self.applier.cluster().clone();

@@ -312,7 +312,7 @@ fn open_backend(ground: &Ground<'_>) -> Result<(Backend, Committer), Error> {
             tracing::info!(path = %options.paths.database().display(),
                 "db file is flocked by another process, or taking too long");
         }
-        std::thread::sleep(LOCK_RETRY);
+        tokio::runtime::Handle::current().block_on(tokio::time::sleep(LOCK_RETRY));
     }
 }
 

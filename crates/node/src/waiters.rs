@@ -12,10 +12,12 @@ use tokio::sync::oneshot;
 
 const SHARDS: usize = 64;
 
+type Shard<T> = HashMap<u64, oneshot::Sender<T>>;
+
 /// Waiters by request id.
 #[derive(Debug)]
 pub struct Waiters<T> {
-    shards: Box<[Mutex<HashMap<u64, oneshot::Sender<T>>>]>,
+    shards: Box<[Mutex<Shard<T>>]>,
 }
 
 /// A registered waiter. Dropping it takes it off the list.
@@ -59,7 +61,7 @@ impl<T> Waiters<T> {
         }
     }
 
-    fn shard(&self, id: u64) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<T>>> {
+    fn shard(&self, id: u64) -> MutexGuard<'_, Shard<T>> {
         let shard = &self.shards[(id % SHARDS as u64) as usize];
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
