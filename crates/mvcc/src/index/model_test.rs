@@ -256,7 +256,7 @@ fn scale() -> u64 {
 
 #[test]
 fn small_runs_agree_with_the_model() {
-    for seed in 0..1000 * scale() {
+    for seed in 0..700 * scale() {
         let mut run = Run::new(seed, 1 + seed % 60);
         for _ in 0..80 {
             run.step();

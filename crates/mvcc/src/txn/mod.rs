@@ -11,10 +11,6 @@ mod check;
 mod compare;
 mod execute;
 
-#[cfg(test)]
-#[path = "txn_test.rs"]
-mod tests;
-
 use backend::Backend;
 use bytes::Bytes;
 use proto::etcdserverpb::{
