@@ -232,3 +232,7 @@ fn check_key(key: &[u8]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "writer_test.rs"]
+mod tests;

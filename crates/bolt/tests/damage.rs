@@ -212,6 +212,24 @@ fn crossed_links_never_send_a_reader_in_circles() {
 }
 
 #[test]
+fn a_branch_below_itself_ends_in_an_error() {
+    let sound = sound_file();
+    let mut noticed = 0;
+    for page in 2..sound.len() / PAGE {
+        if sound[page * PAGE + 8] != 1 {
+            continue;
+        }
+        // One child, the branch itself: its keys keep to their range at every level.
+        let mut content = sound.clone();
+        content[page * PAGE + 10..page * PAGE + 12].copy_from_slice(&1u16.to_le_bytes());
+        let child = page * PAGE + 24;
+        content[child..child + 8].copy_from_slice(&(page as u64).to_le_bytes());
+        noticed += usize::from(use_all(content));
+    }
+    assert!(noticed > 3);
+}
+
+#[test]
 fn every_truncation_is_noticed() {
     let sound = sound_file();
     for len in (0..sound.len()).step_by(509) {
