@@ -11,11 +11,13 @@ pub mod check;
 pub mod concurrency;
 mod health;
 mod overlap;
+mod server;
 mod service;
 pub mod stream;
 
 pub use caller::Caller;
 pub use health::{Health, Read, Versions};
 pub use proto::error::Status as Error;
+pub use server::{Server, Settings};
 pub use service::Service;
 pub use stream::{Replies, Requests, replies, requests};

@@ -53,6 +53,12 @@ pub fn requests<T>() -> (Requests<T>, mpsc::Receiver<T>) {
 /// A queue of replies: the server's end and the transport's.
 #[must_use]
 pub fn replies<T>() -> (mpsc::Sender<Result<T, Error>>, Replies<T>) {
-    let (sender, receiver) = mpsc::channel(STREAM_MESSAGES_MAX);
+    replies_of(STREAM_MESSAGES_MAX)
+}
+
+/// As [`replies`], for messages of such weight that fewer may wait.
+#[must_use]
+pub(crate) fn replies_of<T>(messages_max: usize) -> (mpsc::Sender<Result<T, Error>>, Replies<T>) {
+    let (sender, receiver) = mpsc::channel(messages_max);
     (sender, Replies(receiver))
 }

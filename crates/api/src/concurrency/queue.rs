@@ -132,7 +132,7 @@ impl Watch {
         if answer.canceled {
             return Err(lost());
         }
-        let events = answer.events.into_iter().map(|event| proto::decode(event));
+        let events = answer.events.into_iter().map(proto::decode);
         let events = events.collect::<Result<_, _>>().map_err(|_| lost())?;
         Ok((revision(answer.header.as_ref()), events))
     }
