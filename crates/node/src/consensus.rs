@@ -129,8 +129,8 @@ impl<R> Consensus<R> {
         Self { me, raw, reads: Reads::default(), ids, batch: Vec::new(), eager: true }
     }
 
-    /// A sole voter campaigns at once when it starts: there is nobody whose word to wait for.
-    /// Raft passes over it while changes of members wait to be applied.
+    /// A sole voter campaigns at once when it starts: there is nobody whose word to wait for. Not
+    /// before everything committed is applied, since that may hold changes of members.
     fn campaign_alone(&mut self) {
         if !self.eager {
             return;
@@ -139,6 +139,7 @@ impl<R> Consensus<R> {
         if status.soft_state.role == Role::Leader {
             self.eager = false;
         } else if status.soft_state.role == Role::Follower
+            && status.applied.get() >= status.hard_state.commit
             && status.config.conf_state().voters == [self.me.get()]
         {
             self.raw.campaign();

@@ -10,8 +10,8 @@ use proto::etcdserverpb::{AlarmRequest, AlarmType, InternalRaftRequest, RequestH
 use raft::confchange::ConfChangeEntry;
 use types::Index;
 
-use crate::consensus;
 use crate::shared::Shared;
+use crate::{applying, consensus};
 
 /// Carries out effects in their order.
 pub(crate) fn perform(shared: &Arc<Shared>, index: Index, effects: Vec<Effect>) {
@@ -46,6 +46,9 @@ fn perform_one(shared: &Arc<Shared>, index: Index, effect: Effect) {
         }
         Effect::NoSpace => raise_no_space(shared),
         Effect::ClusterVersion { from, to } => {
+            if to >= proto::version::V3_6 {
+                shared.apply.complete(applying::Event::StorageVersion(to));
+            }
             let from = from.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
             tracing::info!("cluster-id" = %shared.cluster_id, "local-member-id" = %shared.member_id,
                 %from, to = %to, "updated cluster version");
