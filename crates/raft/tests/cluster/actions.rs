@@ -64,6 +64,12 @@ impl Cluster {
         if self.permille(40) {
             self.start(id);
         }
+        if self.permille(self.options.unrest) {
+            self.on(id, |member, _| member.raw().campaign());
+        }
+        if self.permille(self.options.unrest) {
+            self.isolate();
+        }
         if self.permille(self.options.conf_changes) {
             self.change_configuration(id);
         }
@@ -229,7 +235,7 @@ impl Cluster {
 
     fn random_change(&mut self) -> ConfChangeEntry {
         let (change_type, node_id) = self.random_step();
-        if self.chance(50) {
+        if self.chance(30) {
             let context = Bytes::from_static(b"about a member");
             return ConfChange { id: self.proposed, change_type, node_id, context }.into();
         }
@@ -242,7 +248,7 @@ impl Cluster {
             changes.push(ConfChangeSingle { change_type, node_id });
         }
         let transition = match self.rng.below(4) {
-            0 => ConfChangeTransition::JointExplicit,
+            0 | 3 => ConfChangeTransition::JointExplicit,
             1 => ConfChangeTransition::JointImplicit,
             _ => ConfChangeTransition::Auto,
         };
@@ -284,6 +290,21 @@ impl Cluster {
         let both = self.rng.below(3) > 0;
         self.network.partition(&side, &all, both);
         self.judge.counts.one("partitions");
+    }
+
+    /// Cuts one member off, more often than not one that leads, or lets it back in.
+    fn isolate(&mut self) {
+        self.network.heal();
+        if self.chance(50) {
+            let leads = |member: &Member| {
+                let raw = member.raw.as_ref();
+                raw.is_some_and(|raw| raw.soft_state().role == Role::Leader)
+            };
+            let alone = BTreeSet::from([self.any_of(leads)]);
+            let all: Vec<_> = self.members.keys().copied().collect();
+            let both = self.chance(50);
+            self.network.partition(&alone, &all, both);
+        }
     }
 
     fn compact(&mut self, id: u64) {

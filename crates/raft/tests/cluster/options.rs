@@ -32,6 +32,8 @@ pub struct Options {
     pub job_eagerness: u64,
     /// How often, in permille of the steps, a member stops without warning.
     pub crashes: u64,
+    /// How often, in permille, a member campaigns out of turn, or is cut off alone.
+    pub unrest: u64,
     /// How often, in permille, the configuration is to be changed.
     pub conf_changes: u64,
 }
@@ -59,6 +61,7 @@ impl Options {
             reordering: pick(&[0, 10, 50]),
             job_eagerness: pick(&[10, 40, 90]),
             crashes: pick(&[0, 1, 4, 10]),
+            unrest: pick(&[0, 5, 20, 60]),
             conf_changes: pick(&[0, 5, 20, 50]),
         }
     }
