@@ -80,7 +80,8 @@ impl Error {
 #[must_use]
 pub fn status_text(status: &Status) -> String {
     let message = status.message();
-    if Known::from_text(message).is_some() {
+    // The texts of the table without this prefix are not known to Go's client.
+    if message.starts_with("etcdserver: ") && Known::from_text(message).is_some() {
         return message.to_owned();
     }
     format!("rpc error: code = {} desc = {message}", code_name(status.code()))
@@ -105,6 +106,9 @@ mod tests {
         let other = Status::cancelled("stream gone");
         let text = "rpc error: code = Canceled desc = stream gone";
         assert_eq!(Error::from(other).to_string(), text);
+        let unknown = Status::unknown("mutex: session is expired");
+        let text = "rpc error: code = Unknown desc = mutex: session is expired";
+        assert_eq!(Error::from(unknown).to_string(), text);
         let late = Status::deadline_exceeded("whatever");
         assert_eq!(Error::from(late).to_string(), "context deadline exceeded");
     }

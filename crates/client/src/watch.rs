@@ -107,7 +107,9 @@ impl Watch {
     /// The server ended the watch because of the token, and a new one may do.
     fn is_refused_for_the_token(&self, response: &WatchResponse) -> bool {
         response.canceled && {
-            let status = tonic::Status::unauthenticated(response.cancel_reason.clone());
+            // The reason is an error as Go prints it: `rpc error: code = ... desc = <text>`.
+            let reason = response.cancel_reason.rsplit("desc = ").next().unwrap_or_default();
+            let status = tonic::Status::unauthenticated(reason);
             self.client.is_about_the_token(&Error::from(status))
         }
     }

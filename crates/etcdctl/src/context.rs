@@ -68,7 +68,8 @@ impl Context {
         };
         let user = match (globals.user.is_empty(), globals.token.is_empty()) {
             (true, _) | (_, false) => None,
-            _ => Some(self.user()?),
+            // Without a password nobody logs in, as in Go's client.
+            _ => Some(self.user()?).filter(|user| !user.password.is_empty()),
         };
         Ok(Config { endpoints, options, user })
     }

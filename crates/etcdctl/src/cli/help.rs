@@ -25,8 +25,10 @@ pub fn usage(root: &Spec, path: &[&str]) -> String {
         out.push_str(&format!("  {full}{space}{arguments} [flags]\n"));
     } else {
         out.push_str(&format!("  {full} [command]\n\nAvailable Commands:\n"));
+        let names = spec.commands.iter().map(|command| command.name.len());
+        let width = names.max().unwrap_or(0).max(11);
         for command in &spec.commands {
-            out.push_str(&format!("  {:<11} {}\n", command.name, command.summary));
+            out.push_str(&format!("  {:<width$} {}\n", command.name, command.summary));
         }
     }
     let mut flags = spec.flags.clone();

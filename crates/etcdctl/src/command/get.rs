@@ -121,8 +121,6 @@ pub fn request(arguments: &Arguments) -> Result<RangeRequest, Failure> {
         // The server sorts by key anyway: clientv3 leaves that to it.
         sort_order: match (sort_target, order) {
             (SortTarget::Key, SortOrder::Ascend) => SortOrder::None,
-            // A target without an order means ascending.
-            (target, SortOrder::None) if target != SortTarget::Key => SortOrder::Ascend,
             (_, order) => order,
         }
         .into(),

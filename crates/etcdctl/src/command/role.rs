@@ -138,7 +138,10 @@ async fn grant(context: &Context) -> Result<(), Failure> {
         "READ" => Type::Read,
         "WRITE" => Type::Write,
         "READWRITE" => Type::Readwrite,
-        _ => return Err(Failure::arguments("invalid permission type")),
+        _ => {
+            let given = context.arguments.argument(1);
+            return Err(Failure::arguments(format_args!("invalid permission type: {given}")));
+        }
     };
     let (key, range_end) = key_range(context, &context.arguments.positional[2..])?;
     let name = context.arguments.argument(0);

@@ -253,6 +253,9 @@ fn reason(response: &WatchResponse) -> String {
         Known::Compacted.to_string()
     } else if response.cancel_reason.is_empty() {
         Known::FutureRev.to_string()
+    } else if response.created {
+        // Refused from the start: the reason is a whole error already.
+        response.cancel_reason.clone()
     } else {
         status_text(&tonic::Status::failed_precondition(response.cancel_reason.clone()))
     }

@@ -6,7 +6,7 @@ use crate::quote::quote;
 use prost::Message;
 use proto::etcdserverpb::response_op::Response;
 use proto::etcdserverpb::{
-    DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader, TxnResponse, WatchResponse,
+    DeleteRangeResponse, PutResponse, RangeResponse, TxnResponse, WatchResponse,
 };
 use proto::mvccpb::event::EventType;
 use proto::mvccpb::{Event, KeyValue};
@@ -205,7 +205,7 @@ impl Reply for WatchResponse {
 
     fn protobuf(&self) -> Result<Vec<u8>, String> {
         let shown = WatchResponse {
-            header: Some(self.header.unwrap_or_else(ResponseHeader::default)),
+            header: Some(self.header.unwrap_or_default()),
             events: self.events.clone(),
             compact_revision: self.compact_revision,
             canceled: self.canceled,
