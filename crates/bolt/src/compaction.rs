@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::open::open;
 use crate::options::{Fill, Options, Sync};
 use crate::page::Page;
-use crate::sweep::Sweep;
+use crate::sweep::{Footprint, Sweep};
 use crate::view::View;
 use crate::writer::Writer;
 
@@ -42,6 +42,8 @@ pub struct Compaction {
     /// Buckets to come, the next one last.
     names: Vec<Bytes>,
     current: Option<(Bytes, Sweep)>,
+    /// What was read so far: a page met twice is damage, and must not become two sound ones.
+    footprint: Footprint,
 }
 
 impl Compaction {
@@ -58,7 +60,8 @@ impl Compaction {
         let unsynced = Options { sync: Sync::Off, ..options.clone() };
         let (writer, _) = open(disk, path, &unsynced)?;
         let names = source.buckets().keys().rev().cloned().collect();
-        Ok(Self { source, writer, sync: options.sync, names, current: None })
+        let footprint = Footprint::new(&source);
+        Ok(Self { source, writer, sync: options.sync, names, current: None, footprint })
     }
 
     /// Copies one transaction's worth of keys.
@@ -85,10 +88,13 @@ impl Compaction {
 
     fn next_leaf(&mut self) -> Result<Option<(Bytes, Arc<Page>)>> {
         loop {
-            if let Some((name, sweep)) = &mut self.current
-                && let Some(leaf) = sweep.next()?
-            {
-                return Ok(Some((name.clone(), leaf)));
+            if let Some((name, sweep)) = &mut self.current {
+                if let Some(leaf) = sweep.next()? {
+                    self.footprint.add(&self.source, leaf.run())?;
+                    return Ok(Some((name.clone(), leaf)));
+                }
+                self.footprint.add_branches(&self.source, sweep)?;
+                self.current = None;
             }
             let Some(name) = self.names.pop() else { return Ok(None) };
             let sequence = self.source.buckets().get(&name).map_or(0, |bucket| bucket.sequence);

@@ -2,7 +2,7 @@
 //!
 //! A file is a copy-on-write B+tree of buckets. One [`Writer`] changes it, any number of [`View`]s
 //! read committed states of it, each stable for as long as it lives. Go's etcd opens what this
-//! crate writes and the other way round (format version 2, docs/formats and spec/backend-bbolt.md).
+//! crate writes and the other way round (format version 2, spec/backend-bbolt.md).
 //!
 //! Knows no bucket and no value of etcd's, no thread and no clock; touches files through
 //! [`env::Disk`] only. Pages are read, not mapped, into a cache bounded in bytes.
