@@ -1,40 +1,57 @@
-//! Our `etcdctl` and Go's 3.5.16, with the same command lines, against the same real server: what
-//! they print and their exit codes are equal, after masking what a server chooses for itself.
+//! Our `etcdctl` and Go's 3.5.16, with the same command lines, against the real server: what they
+//! print and their exit codes are equal, after masking what a server chooses for itself.
+//!
+//! `OXETCD_OTHER_ETCDCTL` puts another program in the place of ours, such as Go's 3.7.
 //!
 //! What 3.7 prints differently from 3.5 is listed with the source of the change, and has to differ.
 
-use std::path::PathBuf;
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
 
 use harness::{Outcome, Port, Sequence, reference};
 
-const SEQUENCE: &str = include_str!("../testdata/commands.txt");
-
-/// Lines of the sequence for which ours follows 3.7, and where 3.7 changed them.
+/// Command lines for which ours follows 3.7, and where 3.7 changed them.
 const CHANGED: &str = include_str!("../testdata/changed-in-3.7.txt");
 
-/// Differences shown before the test gives up.
+/// Differences shown before a test gives up.
 const SHOWN_MAX: usize = 60;
 
 #[test]
-fn the_same_command_lines_do_and_say_the_same() {
-    let sequence = Sequence::parse(SEQUENCE).unwrap();
-    let changed: Vec<&str> = CHANGED
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|line| line.split_once('\t').expect("a line is `command<tab>source`").0)
-        .collect();
+fn keys_and_transactions_do_and_say_the_same() {
+    compare(include_str!("../testdata/keys.txt"), 200);
+}
+
+#[test]
+fn watches_locks_and_elections_do_and_say_the_same() {
+    compare(include_str!("../testdata/waiting.txt"), 50);
+}
+
+#[test]
+fn leases_members_and_maintenance_do_and_say_the_same() {
+    compare(include_str!("../testdata/cluster.txt"), 150);
+}
+
+#[test]
+fn users_roles_and_authentication_do_and_say_the_same() {
+    compare(include_str!("../testdata/access.txt"), 200);
+}
+
+/// Runs a list with both, each on a server of its own, and compares at least so many outcomes.
+fn compare(list: &str, at_least: usize) {
+    let sequence = Sequence::parse(list).unwrap();
+    let changed = CHANGED.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let changed: Vec<&str> =
+        changed.map(|line| line.split_once('\t').expect("`command<tab>source`").0).collect();
     let reference = reference().unwrap();
-    let server = reference.program("etcd");
-    let (client, peer) = (Port::take().unwrap(), Port::take().unwrap());
-    let run = |etcdctl: PathBuf| {
-        let outcomes = sequence.run(&server, &etcdctl, &client, &peer).unwrap();
-        outcomes.into_iter().map(comparable).collect::<Vec<_>>()
-    };
-    let ours = match std::env::var_os("OXETCD_OTHER_ETCDCTL") {
-        Some(other) => PathBuf::from(other),
-        None => PathBuf::from(env!("CARGO_BIN_EXE_etcdctl")),
-    };
-    let (expected, found) = (run(reference.program("etcdctl")), run(ours));
+    let go = reference.program("etcdctl");
+    let ours = std::env::var_os("OXETCD_OTHER_ETCDCTL")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_etcdctl")), PathBuf::from);
+    let (expected, found) = std::thread::scope(|scope| {
+        let expected = scope.spawn(|| run(&sequence, &reference.program("etcd"), &go));
+        let found = run(&sequence, &reference.program("etcd"), &ours);
+        (expected.join().expect("the other run ends well"), found)
+    });
     assert_eq!(expected.len(), found.len());
     let mut faults = 0;
     for (expected, found) in expected.iter().zip(&found) {
@@ -47,9 +64,24 @@ fn the_same_command_lines_do_and_say_the_same() {
             }
         }
     }
-    println!("{} commands compared, {} of them changed in 3.7", expected.len(), changed.len());
-    assert!(expected.len() >= 60);
+    println!("{} commands compared", expected.len());
+    assert!(expected.len() >= at_least);
     assert_eq!(faults, 0);
+}
+
+fn run(sequence: &Sequence, server: &Path, etcdctl: &Path) -> Vec<Outcome> {
+    let (client, peer) = (Port::take().unwrap(), Port::take().unwrap());
+    let outcomes = sequence.run(server, etcdctl, &client, &peer).unwrap();
+    let ports = [(client.number(), "<client>"), (peer.number(), "<peer>")];
+    let without_ports = |text: String| {
+        ports.iter().fold(text, |text, (port, name)| text.replace(&format!(":{port}"), name))
+    };
+    let outcomes = outcomes.into_iter().map(|outcome| {
+        let stdout = without_ports(outcome.stdout);
+        let stderr = without_ports(outcome.stderr);
+        comparable(Outcome { stdout, stderr, ..outcome })
+    });
+    outcomes.collect()
 }
 
 /// What is compared of standard error: the sentences, not the lines of Go's loggers, nor the help
