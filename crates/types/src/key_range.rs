@@ -123,9 +123,8 @@ mod tests {
         let keys = ["a", "b", "bb", "c", "cc", "d", "e"];
         for x in &ranges {
             for y in &ranges {
-                let shared = keys
-                    .iter()
-                    .any(|key| x.contains(key.as_bytes()) && y.contains(key.as_bytes()));
+                let shared =
+                    keys.iter().any(|key| x.contains(key.as_bytes()) && y.contains(key.as_bytes()));
                 assert_eq!(x.overlaps(y), shared, "{x:?} {y:?}");
             }
         }
