@@ -1,0 +1,109 @@
+//! A member with a folder and ports of its own, which can be stopped and started again.
+
+use super::api::Api;
+use harness::{Folder, Port, Server, ServerOptions};
+use std::path::{Path, PathBuf};
+
+/// A member of one. Its server is killed, and its folder removed, when this goes.
+#[derive(Debug)]
+pub struct Member {
+    // Before the folder: the server has to end first.
+    server: Option<Server>,
+    /// What the next start takes.
+    pub options: ServerOptions,
+    client: Port,
+    peer: Port,
+    folder: Folder,
+}
+
+impl Member {
+    /// A member whose server is not started yet.
+    pub fn new(name: &str, program: PathBuf, arguments: &[&str]) -> Self {
+        let folder = Folder::new(name).unwrap();
+        let options = ServerOptions {
+            program,
+            name: name.to_owned(),
+            data_dir: folder.path().join("data"),
+            log: folder.path().join("log"),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            variables: Vec::new(),
+        };
+        let (client, peer) = (Port::take().unwrap(), Port::take().unwrap());
+        Self { server: None, options, client, peer, folder }
+    }
+
+    /// A member that serves.
+    pub fn started(name: &str, program: PathBuf, arguments: &[&str]) -> Self {
+        let mut member = Self::new(name, program, arguments);
+        member.start();
+        member
+    }
+
+    /// Starts the server and waits until it serves.
+    pub fn start(&mut self) {
+        self.try_start().unwrap_or_else(|error| panic!("{error:#}"));
+    }
+
+    /// As [`start`](Self::start), for servers that may refuse.
+    pub fn try_start(&mut self) -> anyhow::Result<()> {
+        assert!(self.server.is_none(), "the server runs already");
+        self.server = Some(Server::start(&self.options, &self.client, &self.peer)?);
+        Ok(())
+    }
+
+    /// The running server.
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().expect("the server was started")
+    }
+
+    /// The running server, to wait for.
+    pub fn server_mut(&mut self) -> &mut Server {
+        self.server.as_mut().expect("the server was started")
+    }
+
+    /// SIGTERM; the exit code.
+    pub fn terminate(&mut self) -> i32 {
+        let server = self.server.take().expect("the server was started");
+        server.terminate().unwrap_or_else(|error| panic!("{error:#}")).code
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.server.take().expect("the server was started").kill().unwrap();
+    }
+
+    /// Forgets a server that has ended.
+    pub fn forget(&mut self) {
+        self.server = None;
+    }
+
+    /// `127.0.0.1:<port>` for clients.
+    pub fn endpoint(&self) -> String {
+        format!("127.0.0.1:{}", self.client.number())
+    }
+
+    /// The port for clients.
+    pub fn client_port(&self) -> u16 {
+        self.client.number()
+    }
+
+    /// The port for peers.
+    pub fn peer_port(&self) -> u16 {
+        self.peer.number()
+    }
+
+    /// `http://127.0.0.1:<port>` for peers.
+    pub fn peer_url(&self) -> String {
+        self.peer.url()
+    }
+
+    /// For the test's own files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Connects a client.
+    pub async fn api(&self) -> Api {
+        Api::connect(&self.endpoint(), None).await
+    }
+}

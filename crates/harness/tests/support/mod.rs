@@ -1,0 +1,13 @@
+//! What the acceptance tests share: the server under test, a member that can be stopped in every
+//! way, and calls over gRPC.
+//!
+//! Invariant: whatever a test started ends with the value that stands for it, also when it panics.
+#![allow(dead_code, unused_imports, reason = "each test program uses a part of this")]
+
+mod api;
+mod member;
+mod under_test;
+
+pub use api::{Api, runtime};
+pub use member::Member;
+pub use under_test::{count, reference_is_under_test, server_under_test};
