@@ -4,9 +4,11 @@
 use bytes::Bytes;
 use client::grpc::etcdserverpb::kv_client::KvClient;
 use client::{Channel, Client, Config, Options, User};
+use prost::Message;
 use std::future::Future;
 use std::io::{self, Write};
 use std::sync::Arc;
+use tonic::Status;
 
 use crate::cli::{Arguments, Globals};
 use crate::command::password;
@@ -101,12 +103,31 @@ impl Context {
         timed.unwrap_or(Err(client::Error::Deadline))
     }
 
-    /// The calls for keys, with the limits on messages that were asked for.
+    /// The calls for keys, with the limit on replies that was asked for.
     pub fn kv(&self, channel: Channel) -> KvClient<Channel> {
-        let or = |size: usize, default| if size == 0 { default } else { size };
-        KvClient::new(channel)
-            .max_encoding_message_size(or(self.globals.max_request_bytes, REQUEST_BYTES_MAX))
-            .max_decoding_message_size(or(self.globals.max_recv_bytes, usize::MAX))
+        let limit = match self.globals.max_recv_bytes {
+            0 => usize::MAX,
+            bytes => bytes,
+        };
+        KvClient::new(channel).max_decoding_message_size(limit)
+    }
+
+    /// Refuses a request that is larger than was asked for, before anything is sent.
+    ///
+    /// # Errors
+    /// If it is.
+    pub fn fits(&self, request: &impl Message) -> Result<(), Failure> {
+        let limit = match self.globals.max_request_bytes {
+            0 => REQUEST_BYTES_MAX,
+            bytes => bytes,
+        };
+        let length = request.encoded_len();
+        if length <= limit {
+            return Ok(());
+        }
+        let what = "trying to send message larger than max";
+        let message = format!("{what} ({length} vs. {limit})");
+        Err(client::Error::from(Status::resource_exhausted(message)).into())
     }
 
     /// Prints a reply in the format asked for.

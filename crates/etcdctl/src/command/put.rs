@@ -35,6 +35,7 @@ pub fn spec() -> Spec {
 /// Wrong arguments; what the server answers.
 pub async fn run(context: &Context) -> Result<(), Failure> {
     let request = request(&context.arguments, read_stdin)?;
+    context.fits(&request)?;
     let client = context.client().await?;
     let send = |channel| {
         let (mut kv, request) = (context.kv(channel), request.clone());

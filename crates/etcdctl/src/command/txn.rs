@@ -54,6 +54,7 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
     prompt("failure requests (get, put, del):")?;
     let failure = read_list(parse_request)?;
     let request = TxnRequest { compare, success, failure };
+    context.fits(&request)?;
     let send = |channel| {
         let (mut kv, request) = (context.kv(channel), request.clone());
         async move { kv.txn(request).await }
