@@ -288,7 +288,8 @@ impl<T> Applying<T> {
     fn commit(&mut self, wanted: bool, actions: &mut Vec<Action<T>>) {
         let due = self.applier.is_commit_due() || self.applier.is_full() || wanted;
         let has_wishes = !self.purposes.is_empty();
-        if !has_wishes && !(due && self.applier.can_commit()) {
+        let is_needed = has_wishes || (due && self.applier.can_commit());
+        if !is_needed {
             return;
         }
         let cluster = self.applier.cluster().clone();
