@@ -50,8 +50,7 @@ async fn every_answer_has_the_header_of_its_revision() {
     let delete = member.delete_range(&nobody(), delete).await.unwrap();
     assert_eq!((delete.header, delete.deleted), (expected(4), 2));
     assert_eq!(kvs(&delete.prev_kvs), pairs(&[("b", ""), ("c", "")]));
-    let compact = pb::CompactionRequest { revision: 3, physical: true };
-    let compact = member.compact(&nobody(), compact).await.unwrap();
+    let compact = member.compact_at(3).await.unwrap();
     assert_eq!(compact.header, expected(4));
 }
 
@@ -61,12 +60,9 @@ async fn requests_are_refused_in_etcd_s_words() {
     for _ in 0..4 {
         member.set("a", "1").await;
     }
-    let compact = |revision| pb::CompactionRequest { revision, physical: true };
-    member.compact(&nobody(), compact(4)).await.unwrap();
-    let again = member.compact(&nobody(), compact(4)).await;
-    assert_eq!(refusal(again), Some(Known::Compacted));
-    let later = member.compact(&nobody(), compact(9)).await;
-    assert_eq!(refusal(later), Some(Known::FutureRev));
+    member.compact_at(4).await.unwrap();
+    assert_eq!(refusal(member.compact_at(4).await), Some(Known::Compacted));
+    assert_eq!(refusal(member.compact_at(9).await), Some(Known::FutureRev));
     for (revision, expected) in
         [(3, Some(Known::Compacted)), (4, None), (6, Some(Known::FutureRev))]
     {

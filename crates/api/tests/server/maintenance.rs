@@ -53,8 +53,7 @@ async fn hashes_tell_what_is_stored() {
     assert_eq!(hash_kv(6).await.unwrap().hash, now.hash);
     assert_ne!(hash().await.hash, first.hash);
 
-    let compact = pb::CompactionRequest { revision: 5, physical: true };
-    member.compact(&nobody(), compact).await.unwrap();
+    member.compact_at(5).await.unwrap();
     let kept = hash_kv(5).await.unwrap();
     assert_eq!(kept.hash_revision, 5);
     assert_eq!(refusal(hash_kv(4).await), Some(Known::Compacted));

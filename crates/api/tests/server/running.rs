@@ -15,6 +15,7 @@ use node::log::Keep;
 use node::{ClusterState, MaxClusterVersion, Member, Options};
 use proto::error::{Error as Known, Status};
 use proto::etcdserverpb as pb;
+use proto::etcdserverpb::watch_request::RequestUnion;
 use proto::mvccpb::KeyValue;
 use proto::twin;
 
@@ -55,7 +56,20 @@ impl Running {
         }
     }
 
-    /// Puts as nobody in particular; returns the revision.
+    /// Compacts when all who watch have been told what is to go.
+    pub async fn compact_at(&self, revision: i64) -> Result<pb::CompactionResponse, Status> {
+        let now = self.status(&nobody(), pb::StatusRequest {}).await?.header.unwrap().revision;
+        let mut told = 0;
+        while told < now {
+            let (requests, mut replies) = self.watch(&nobody()).await?;
+            let create = RequestUnion::CreateRequest(pb::WatchCreateRequest::default());
+            requests.send(pb::WatchRequest { request_union: Some(create) }).await;
+            told = replies.next().await.unwrap()?.header.unwrap().revision;
+        }
+        self.compact(&nobody(), pb::CompactionRequest { revision, physical: true }).await
+    }
+
+    /// Puts in somebody's name; returns the revision.
     pub async fn put_as(&self, caller: &Caller, key: &str, value: &str) -> Result<i64, Status> {
         let put = pb::PutRequest {
             key: key.to_owned().into(),
@@ -86,6 +100,10 @@ impl Deref for Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let member = self.member.take().unwrap();
+        // A test that fails is told what its member died of.
+        if let Some(reason) = member.node().failure() {
+            eprintln!("the member has failed: {reason}");
+        }
         tokio::task::block_in_place(|| member.stop());
         let _ = std::fs::remove_dir_all(&self.folder);
     }

@@ -84,8 +84,7 @@ async fn a_watch_that_cannot_be_is_refused_and_the_stream_goes_on() {
     for number in 0..5 {
         member.set("a", &number.to_string()).await;
     }
-    let compact = pb::CompactionRequest { revision: 5, physical: true };
-    member.compact(&nobody(), compact).await.unwrap();
+    member.compact_at(5).await.unwrap();
     let mut watching = Watching::open(&member).await;
     let negative = watching.create(on("a", "", -1)).await;
     assert_eq!((negative.watch_id, negative.canceled), (-1, true));
