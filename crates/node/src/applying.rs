@@ -47,10 +47,13 @@ pub enum Event<T> {
 pub enum Action<T> {
     /// Let readers see this.
     Publish(Box<View>),
-    /// Answer who waits for this entry, and do what its effects ask.
-    Applied(Applied),
+    /// Do what an applied entry asks.
+    Effects(Index, Vec<Effect>),
     /// Tell raft that entries are applied.
     Done(Vec<Message>),
+    /// Answer who waits for this entry. After raft was told: a change of members that follows on
+    /// the answer would else meet one that raft takes to be pending.
+    Answer(Applied),
     /// Commit this.
     Commit(CommitJob),
     /// Carry out a step of this compaction: at once, or after a rest.
@@ -176,13 +179,17 @@ impl<T> Applying<T> {
         if changed || !applied.is_empty() {
             actions.push(Action::Publish(Box::new(self.applier.view())));
         }
-        for mut result in applied {
-            self.keep_compactions(&mut result);
-            actions.push(Action::Applied(result));
+        for result in &mut applied {
+            self.keep_compactions(result);
+            let effects = std::mem::take(&mut result.effects);
+            if !effects.is_empty() {
+                actions.push(Action::Effects(result.index, effects));
+            }
         }
         if !done.is_empty() {
             actions.push(Action::Done(done));
         }
+        actions.extend(applied.into_iter().map(Action::Answer));
         self.snapshot_if_due();
         self.begin_compaction();
         self.commit(commit_wanted, &mut actions);

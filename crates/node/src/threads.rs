@@ -291,9 +291,9 @@ fn perform_apply(
             shared.watch.complete(watch::Event::View(view.read.clone()));
             shared.publish(*view);
         }
-        Action::Applied(applied) => {
-            let apply::Applied { index, request_id, revision, outcome, effects } = applied;
-            effects::perform(shared, index, effects);
+        Action::Effects(index, effects) => effects::perform(shared, index, effects),
+        Action::Answer(applied) => {
+            let apply::Applied { index, request_id, revision, outcome, .. } = applied;
             shared.metrics.applied(index.get());
             shared.metrics.refused(&outcome);
             if request_id != 0 {

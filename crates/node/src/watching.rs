@@ -117,12 +117,14 @@ pub(crate) fn run(shared: &Shared) -> Result<(), mvcc::Error> {
         read_bytes_max: READ_BYTES_MAX,
         fragment_bytes_max: shared.settings.request_bytes_max + (512 << 10),
     };
-    let mut hub = Hub::new(shared.view().read.clone(), limits);
+    let first = shared.view().read.clone();
+    let mut compacted = first.compact_revision();
+    let mut hub = Hub::new(first, limits);
     let mut events = Vec::new();
     while !shared.watch.is_closed() {
         let timeout = hub.is_behind().then_some(std::time::Duration::ZERO);
         shared.watch.drain(&mut events, timeout);
-        keep_newest_view(&mut events);
+        keep_needed_views(&mut events, &mut compacted);
         for event in events.drain(..) {
             deliver(&shared.streams, hub.handle(event)?);
         }
@@ -135,14 +137,17 @@ pub(crate) fn run(shared: &Shared) -> Result<(), mvcc::Error> {
     Ok(())
 }
 
-/// Of several views that wait only the last is worth reading, as it shows all; the events before it
-/// see it a little early, which is as good as being handled a little later.
-fn keep_newest_view(events: &mut Vec<Event<ReadView>>) {
+/// Of several views that wait the last is worth reading, as it shows all, and the first with each
+/// compact revision, as it still has what that compaction removes.
+fn keep_needed_views(events: &mut Vec<Event<ReadView>>, compacted: &mut i64) {
     let newest = events.iter().rposition(|event| matches!(event, Event::View(_)));
     let mut position = 0;
     events.retain(|event| {
         position += 1;
-        !matches!(event, Event::View(_)) || Some(position - 1) == newest
+        let Event::View(view) = event else { return true };
+        let is_first = *compacted != view.compact_revision();
+        *compacted = view.compact_revision();
+        is_first || Some(position - 1) == newest
     });
 }
 

@@ -29,7 +29,6 @@ impl<S: Service> Maintenance for Adapter<S> {
         request: Request<pb::SnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
         let caller = metadata::caller(request.metadata());
-        self.0.admit_stream(&caller).map_err(status)?;
         let replies = self.0.snapshot(&caller, request.into_inner()).await.map_err(status)?;
         Ok(Response::new(ReplyStream::new(replies, &self.0, caller)))
     }

@@ -53,6 +53,18 @@ pub trait History: Clone {
     /// When the file cannot be read.
     fn changes(&self, from: i64, through: i64, bytes_max: usize) -> Result<Changes, Self::Error>;
 
+    /// As [`changes`](Self::changes), for changes that are new since the last view: they are all
+    /// there in the first view with its compact revision, also below it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn new_changes(
+        &self,
+        from: i64,
+        through: i64,
+        bytes_max: usize,
+    ) -> Result<Changes, Self::Error>;
+
     /// The encoded `mvccpb.KeyValue` of a key as of a revision; `None` if it was not there then, or
     /// the revision is compacted.
     ///

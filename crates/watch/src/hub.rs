@@ -83,7 +83,8 @@ impl<H: History> Hub<H> {
         self.streams.len()
     }
 
-    /// Takes an event.
+    /// Takes an event. Of the views with one compact revision the first must not be left out: what
+    /// is new in it may be removed in the next.
     ///
     /// # Errors
     /// When the history cannot be read.
@@ -155,7 +156,7 @@ impl<H: History> Hub<H> {
         self.view = view;
         while self.revision < newest {
             let from = self.revision + 1;
-            let read = self.view.changes(from, newest, self.limits.read_bytes_max)?;
+            let read = self.view.new_changes(from, newest, self.limits.read_bytes_max)?;
             let mut told = Told::new(&self.view);
             for change in &read.changes {
                 told.begin();
