@@ -38,6 +38,8 @@ mod ready;
 mod status;
 mod storage;
 mod term_runs;
+#[cfg(test)]
+mod testing;
 pub mod tracker;
 
 use types::MemberId;

@@ -456,3 +456,7 @@ impl<S: Storage> RawNode<S> {
         Ok(changed.config.conf_state())
     }
 }
+
+#[cfg(test)]
+#[path = "raw_node_test.rs"]
+mod tests;

@@ -3,6 +3,8 @@
 //! `OXETCD_RAFT_SEEDS` says how many seeds to run (default 300); odd ones use asynchronous storage.
 //! `OXETCD_RAFT_SEED` runs one seed alone. A failure names its seed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "cluster/mod.rs"]
 mod cluster;
 

@@ -5,6 +5,8 @@
 //! fails only if the variable is set. Scripts of our own are in `testdata`; with `UPDATE_EXPECT=1`
 //! their output is written anew instead of compared.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "scenario/mod.rs"]
 mod scenario;
 

@@ -69,7 +69,7 @@ impl<S: Storage> RaftLog<S> {
         if let Some(term) = self.unstable.term(index) {
             return Ok(term);
         }
-        if index.next() < self.first_index() {
+        if index < Index(self.first_index().0 - 1) {
             return Err(StorageError::Compacted);
         }
         if index > self.last_index() {

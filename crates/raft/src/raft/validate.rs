@@ -9,15 +9,20 @@ use crate::log::AppendSlice;
 use crate::storage::Storage;
 use crate::{LOCAL_APPEND_THREAD, LOCAL_APPLY_THREAD};
 
+/// No cluster gets this far by counting, in terms or in indexes. Beyond it there would be nothing
+/// left to count on with.
+const POSITION_MAX: u64 = u64::MAX / 2;
+
 /// Whether only a member itself may produce such a message.
 fn is_local(kind: MessageType) -> bool {
     use MessageType::{
-        Beat, CheckQuorum, Hup, SnapStatus, StorageAppend, StorageAppendResp, StorageApply,
-        StorageApplyResp, Unreachable,
+        Beat, CheckQuorum, ForgetLeader, Hup, SnapStatus, StorageAppend, StorageAppendResp,
+        StorageApply, StorageApplyResp, Unreachable,
     };
     matches!(
         kind,
         Hup | Beat
+            | ForgetLeader
             | Unreachable
             | SnapStatus
             | CheckQuorum
@@ -92,7 +97,9 @@ impl<S: Storage> Raft<S> {
         let last = self.log.last_index();
         let leads = self.role == Role::Leader && m.term == self.term.0;
         let wrong = match m.message_type {
+            _ if m.term.max(m.index).max(m.reject_hint) > POSITION_MAX => Some("out of range"),
             kind if has_term(kind) && m.term == 0 => Some("no term"),
+            MessageType::Prop | MessageType::ReadIndex if m.term != 0 => Some("a term"),
             MessageType::App if !AppendSlice::is_well_formed(m) => Some("entries with gaps"),
             kind if has_term(kind) && m.from == 0 => Some("no sender"),
             MessageType::AppResp if leads && !m.reject && Index(m.index) > last => {
@@ -112,5 +119,5 @@ fn is_snapshot(m: &Message) -> bool {
         return false;
     };
     let at = &snapshot.metadata;
-    !snapshot.is_empty() && at.index < u64::MAX && at.term <= m.term
+    !snapshot.is_empty() && at.index <= POSITION_MAX && at.term <= m.term
 }
