@@ -179,7 +179,7 @@ async fn a_full_database_refuses_what_makes_it_grow() {
     assert_eq!(refusal(member.lease_grant(&nobody(), grant).await), Some(Known::NoSpace));
 
     let status = member.status(&nobody(), pb::StatusRequest {}).await.unwrap();
-    assert_eq!(status.errors, [format!("memberID:{} alarm:NOSPACE", status.leader)]);
+    assert_eq!(status.errors, [format!("memberID:{} alarm:NOSPACE ", status.leader)]);
     assert_eq!(member.health().alarms, ["NOSPACE"]);
     assert_eq!(member.get("small", "").await, pairs(&[("small", "")]));
     let delete = pb::DeleteRangeRequest { key: "big".into(), ..Default::default() };
