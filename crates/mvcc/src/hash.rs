@@ -54,15 +54,15 @@ impl Hashes {
 }
 
 impl ReadView {
-    /// The hash up to a revision (0: the newest). Reads all records up to it: a job, not for a
+    /// The hash up to a revision (0: the newest; below: of nothing, as Go answers). Reads all records up to it: a job, not for a
     /// thread that others wait for.
     ///
     /// # Errors
     /// [`Error::Compacted`], [`Error::FutureRevision`], or when the file cannot be read.
     pub fn hash(&self, revision: i64) -> Result<KvHash> {
         let at = match revision {
-            ..=0 => self.revision,
-            at if at < self.compact_revision => return Err(Error::Compacted),
+            0 => self.revision,
+            at if at > 0 && at < self.compact_revision => return Err(Error::Compacted),
             at if at > self.revision => return Err(Error::FutureRevision),
             at => at,
         };

@@ -63,6 +63,7 @@ impl Store {
         }
         let mark = encode(revision).to_vec();
         backend.put(Bucket::Meta, SCHEDULED, mark);
+        env::fail_point!("compactBeforeCommitScheduledCompact");
         Ok(self.begin_compaction(revision, Start::Ordered))
     }
 

@@ -153,3 +153,17 @@ impl ReadView {
         corrupted(self.records.committed(), key, expected, found).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_and_compactions_go_to_other_threads() {
+        fn is_shared<T: Send + Sync + Clone>() {}
+        fn is_sent<T: Send>() {}
+        is_shared::<ReadView>();
+        is_sent::<crate::Compaction>();
+        is_sent::<crate::Store>();
+    }
+}

@@ -131,19 +131,17 @@ impl<'a> Write<'a> {
             doomed.push(key.to_vec().into());
             ControlFlow::Continue(())
         });
+        if doomed.is_empty() {
+            return 0;
+        }
         let deleted = doomed.len() as i64;
+        self.store.index.delete(&doomed, self.next_revision());
         for key in doomed {
-            self.delete(key);
+            let record_key = RecordKey { revision: self.next_revision(), tombstone: true };
+            self.backend.put_record(record_key, record::tombstone(&key));
+            self.changes.push(Changed { key, lease: LeaseId::NONE });
         }
         deleted
-    }
-
-    fn delete(&mut self, key: Bytes) {
-        let revision = self.next_revision();
-        self.store.index.delete(&key, revision);
-        let record_key = RecordKey { revision, tombstone: true };
-        self.backend.put_record(record_key, record::tombstone(&key));
-        self.changes.push(Changed { key, lease: LeaseId::NONE });
     }
 
     /// Ends the transaction; returns its changes and the store's revision from now on.

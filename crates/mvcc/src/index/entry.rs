@@ -77,15 +77,15 @@ impl Entry {
             out,
             (self.revision.sub as u64) << 2 | u64::from(bit) << 1 | u64::from(tombstone),
         );
-        put_varint(out, self.version as u64);
         put_varint(out, (self.revision.main - self.create) as u64);
+        put_varint(out, self.version as u64);
     }
 
     /// Unpacks what [`pack`](Self::pack) wrote, off the front.
     pub(super) fn unpack(main: i64, rest: &mut &[u8]) -> (Self, bool) {
         let head = unpack_varint(rest);
-        let version = unpack_varint(rest) as i64;
         let create = main - unpack_varint(rest) as i64;
+        let version = unpack_varint(rest) as i64;
         let kind = if head & 1 == 1 { Kind::Tombstone } else { Kind::Put };
         let revision = Revision::new(main, (head >> 2) as i64);
         (Self { revision, create, version, kind }, head & 2 == 2)
@@ -93,11 +93,19 @@ impl Entry {
 }
 
 /// Reads a number that the index itself has packed.
+#[inline]
 pub(super) fn unpack_varint(rest: &mut &[u8]) -> u64 {
-    // Nearly all numbers here have one byte.
-    if let [byte @ 0..0x80, tail @ ..] = *rest {
-        *rest = tail;
-        return u64::from(*byte);
+    // Nearly all numbers here have one byte, and main revisions have few.
+    let bytes = *rest;
+    let mut value = 0;
+    let mut shift = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        value |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            *rest = &bytes[at + 1..];
+            return value;
+        }
+        shift += 7;
     }
-    crate::record::take_varint(rest).expect("the index packs whole numbers")
+    panic!("the index packs whole numbers");
 }

@@ -26,11 +26,12 @@ impl Key<'_> {
 
     /// How many bytes two keys begin with in common.
     pub(super) fn common_prefix_len(self, other: Self) -> usize {
-        self.bytes().zip(other.bytes()).take_while(|(mine, its)| mine == its).count()
-    }
-
-    fn bytes(&self) -> impl Iterator<Item = u8> {
-        self.prefix.iter().chain(self.suffix).copied()
+        // Two keys of one leaf have that leaf's prefix in common.
+        if std::ptr::eq(self.prefix, other.prefix) {
+            return self.prefix.len() + common_len(self.suffix, other.suffix);
+        }
+        let bytes = |key: Self| key.prefix.iter().chain(key.suffix).copied();
+        bytes(self).zip(bytes(other)).take_while(|(mine, its)| mine == its).count()
     }
 
     /// Writes some of its bytes.
@@ -40,4 +41,8 @@ impl Key<'_> {
         out.extend_from_slice(&self.prefix[start.min(split)..end.min(split)]);
         out.extend_from_slice(&self.suffix[start.max(split) - split..end.max(split) - split]);
     }
+}
+
+fn common_len(left: &[u8], right: &[u8]) -> usize {
+    left.iter().zip(right).take_while(|(left, right)| left == right).count()
 }

@@ -50,6 +50,15 @@ impl Row<'_> {
         }
         self.history?.newest_at(at)
     }
+
+    /// Whether the key was there at a revision. Needs the history only if the key was created or
+    /// deleted since, not if it was overwritten.
+    pub(super) fn is_live_at(&self, at: i64) -> bool {
+        if self.head.event() <= at {
+            return self.head.is_live();
+        }
+        self.newest_at(at).is_some_and(|entry| entry.is_live())
+    }
 }
 
 impl Leaf {

@@ -71,21 +71,23 @@ pub(super) fn build(items: Vec<Item<'_>>) -> Line<Leaf> {
     let keys: usize = items.iter().map(Item::len).sum();
     let bytes: usize = items.iter().map(|item| item.bytes(prefix_len)).sum();
     if keys <= 1 || keys <= KEYS_MAX && bytes <= BYTES_MAX {
-        return Line { first: leaf_of(&items), others: Vec::new() };
+        return Line { first: leaf_of(&items, prefix_len), others: Vec::new() };
     }
     let rows = single_rows(items);
     let mut pieces = pieces(&rows, prefix_len).into_iter();
-    let first = leaf_of(&rows[pieces.next().expect("there are rows")]);
+    let leaf = |rows: &[Item<'_>]| leaf_of(rows, self::prefix_len(rows));
+    let first = leaf(&rows[pieces.next().expect("there are rows")]);
     let others = pieces.map(|piece| {
         let separator = separator(rows[piece.start - 1].last_key(), rows[piece.start].first_key());
-        (separator, leaf_of(&rows[piece]))
+        (separator, leaf(&rows[piece]))
     });
     Line { first, others: others.collect() }
 }
 
 /// One leaf of the rows, which came from one and are not more than they were.
 pub(super) fn build_smaller(items: Vec<Item<'_>>) -> Leaf {
-    leaf_of(&without_empty(items))
+    let items = without_empty(items);
+    leaf_of(&items, prefix_len(&items))
 }
 
 fn without_empty(mut items: Vec<Item<'_>>) -> Vec<Item<'_>> {
@@ -144,10 +146,9 @@ fn separator(left: Key<'_>, right: Key<'_>) -> Box<[u8]> {
     key.into()
 }
 
-/// The leaf of some rows.
-fn leaf_of(items: &[Item<'_>]) -> Leaf {
+/// The leaf of some rows, all of which begin with so many bytes in common and not with more.
+fn leaf_of(items: &[Item<'_>], prefix_len: usize) -> Leaf {
     let Some(first) = items.first() else { return Leaf::default() };
-    let prefix_len = prefix_len(items);
     let keys: usize = items.iter().map(Item::len).sum();
     let bytes: usize = items.iter().map(|item| item.bytes(prefix_len)).sum();
     let mut builder = Builder {

@@ -127,17 +127,19 @@ impl Index {
         self.apply(&[change]).expect("a change has an outcome")
     }
 
-    /// Deletes a key.
+    /// Deletes keys, which ascend: the first at a revision, each further one at the next sub-revision.
     ///
     /// # Panics
-    /// When it is not there, or the revision is not above the key's.
-    pub(crate) fn delete(&mut self, key: &[u8], revision: Revision) {
-        let change = Change { key, entry: Entry::tombstone(revision) };
-        let outcome = self.apply(&[change]);
-        assert!(
-            outcome.is_some_and(|entry| entry.revision == revision),
-            "delete what is not there"
-        );
+    /// When one is not there, or its revision is not above the key's.
+    pub(crate) fn delete<K: AsRef<[u8]>>(&mut self, keys: &[K], first: Revision) {
+        let revisions = (first.sub..).map(|sub| Revision::new(first.main, sub));
+        let changes = keys.iter().zip(revisions);
+        let changes = changes
+            .map(|(key, revision)| Change { key: key.as_ref(), entry: Entry::tombstone(revision) });
+        let changes: Vec<Change<'_>> = changes.collect();
+        let before = self.live();
+        self.apply(&changes);
+        assert!(before - self.live() == keys.len() as i64, "deleted a key that is not there");
     }
 
     /// Carries out changes, which ascend by key and then by revision; returns what the last one's

@@ -157,8 +157,13 @@ impl Run {
                 0 => self.keys.range(&mut self.rng),
                 _ => KeyRange::Key(self.keys.pick(&mut self.rng).into()),
             };
-            for (key, _) in self.model.range(&range, self.revision) {
-                self.index.delete(&key, revision(sub));
+            let doomed = self.model.range(&range, self.revision);
+            let doomed: Vec<Vec<u8>> = doomed.into_iter().map(|(key, _)| key).collect();
+            if doomed.is_empty() {
+                continue;
+            }
+            self.index.delete(&doomed, revision(sub));
+            for key in doomed {
                 self.model.delete(&key, revision(sub));
                 sub += 1;
             }
@@ -306,7 +311,7 @@ fn few_keys_with_long_histories_agree_with_the_model() {
 fn a_deletion_at_the_compact_revision_stays_until_the_next() {
     let mut index = Index::default();
     index.put(b"key", Revision::new(2, 0));
-    index.delete(b"key", Revision::new(3, 0));
+    index.delete(&[b"key"], Revision::new(3, 0));
     index.put(b"other", Revision::new(4, 0));
     index.compact(3);
     assert_eq!(index.newest(b"key", 3), Some(Entry::tombstone(Revision::new(3, 0))));
@@ -321,7 +326,7 @@ fn versions_and_creations_start_anew_after_a_deletion() {
     let mut index = Index::default();
     index.put(b"key", Revision::new(2, 0));
     index.put(b"key", Revision::new(3, 0));
-    index.delete(b"key", Revision::new(4, 0));
+    index.delete(&[b"key"], Revision::new(4, 0));
     let entry = index.put(b"key", Revision::new(5, 1));
     assert_eq!((entry.create, entry.version), (5, 1));
     let before = index.get(b"key", 3).unwrap();
@@ -385,7 +390,7 @@ fn a_compacted_tree_is_not_wider_than_its_keys_need() {
     }
     for main in 0..20_000_i64 {
         if main % 100 > 0 {
-            index.delete(format!("{main:08}").as_bytes(), Revision::new(main + 30_000, 0));
+            index.delete(&[format!("{main:08}")], Revision::new(main + 30_000, 0));
         }
     }
     index.compact(60_000);

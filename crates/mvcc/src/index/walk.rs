@@ -35,9 +35,8 @@ pub(super) fn count(child: &Child, bounds: Bounds<'_>, at: i64) -> i64 {
             branch.overlapping(bounds).map(|(child, bounds)| count(child, bounds, at)).sum()
         }
         Node::Leaf(leaf) => {
-            let shown =
-                |&slot: &usize| leaf.row(slot).newest_at(at).is_some_and(|entry| entry.is_live());
-            leaf.slots(bounds.start, bounds.end).filter(shown).count() as i64
+            let slots = leaf.slots(bounds.start, bounds.end);
+            slots.filter(|&slot| leaf.row(slot).is_live_at(at)).count() as i64
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::record::Record;
 use crate::view::Found;
 use crate::{Counts, ReadView, Result};
 
+/// How many records a compare of a range has in memory.
+const RECORDS_AT_ONCE: usize = 1000;
+
 /// Which branch each transaction takes: the outermost first, then those in its branch in the order
 /// in which they are come to.
 pub(super) fn path(
@@ -90,15 +93,17 @@ fn needs_record(compare: &Compare) -> bool {
 }
 
 fn records_relate(view: &ReadView, compare: &Compare, found: &[Found<'_>]) -> Result<bool> {
-    for (found, bytes) in found.iter().zip(view.fetch(found)?) {
-        let key = RecordKey { revision: found.entry.revision, tombstone: false };
-        let record: Record<'_> = view.parse(key, &bytes)?;
-        let ordering = match compare.target() {
-            CompareTarget::Value => record.value.cmp(given_value(compare)),
-            _ => record.lease.get().cmp(&given_number(compare)),
-        };
-        if !relates(compare, ordering) {
-            return Ok(false);
+    for found in found.chunks(RECORDS_AT_ONCE) {
+        for (found, bytes) in found.iter().zip(view.fetch(found)?) {
+            let key = RecordKey { revision: found.entry.revision, tombstone: false };
+            let record: Record<'_> = view.parse(key, &bytes)?;
+            let ordering = match compare.target() {
+                CompareTarget::Value => record.value.cmp(given_value(compare)),
+                _ => record.lease.get().cmp(&given_number(compare)),
+            };
+            if !relates(compare, ordering) {
+                return Ok(false);
+            }
         }
     }
     Ok(true)
