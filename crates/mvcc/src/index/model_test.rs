@@ -1,3 +1,5 @@
+//! The index against a plain map of histories, at every revision and over compactions.
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
