@@ -97,8 +97,17 @@ impl Contents {
         for role in auth.role_list(AuthRoleListRequest {}).await.unwrap().into_inner().roles {
             let request = AuthRoleGetRequest { role: role.clone() };
             let permissions = auth.role_get(request).await.unwrap().into_inner().perm;
-            self.roles.insert(role, permissions);
+            self.add_role(role, permissions);
         }
+    }
+
+    /// Adds a role. Since 3.6, the answer for `root` shows the permission that this role has
+    /// without being granted it; the data does not hold it.
+    pub fn add_role(&mut self, role: String, mut permissions: Vec<Permission>) {
+        if role == "root" {
+            permissions.retain(|permission| !permission.key.is_empty());
+        }
+        self.roles.insert(role, permissions);
     }
 
     /// Fails where something that others have is not there, and says what.

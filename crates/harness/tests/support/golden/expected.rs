@@ -54,7 +54,7 @@ fn read_auth(contents: &mut Contents, json: &impl Fn(&str) -> Value) {
     for role in texts(&json("role-list.json")["roles"]) {
         let permissions = json(&format!("role-{role}.json"))["perm"].clone();
         let permissions = list(&permissions).iter().map(permission).collect();
-        contents.roles.insert(role, permissions);
+        contents.add_role(role, permissions);
     }
 }
 
