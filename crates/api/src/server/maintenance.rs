@@ -187,7 +187,7 @@ mod tests {
             ),
             (text(0, AlarmType::Nospace.into()), "alarm:NOSPACE "),
             (text(7, 9), "memberID:7 alarm:9 "),
-            (text(7, 0), "memberID:7"),
+            (text(7, 0), "memberID:7 "),
         ];
         for (printed, expected) in cases {
             assert_eq!(printed, expected);
