@@ -23,9 +23,28 @@ pub enum Answer {
     Broken(String),
 }
 
+/// Why an operation of a transaction is refused when its turn comes.
+const OPERATION_REFUSALS: [&str; 4] = [
+    "etcdserver: key not found",
+    "etcdserver: requested lease not found",
+    "etcdserver: mvcc: required revision has been compacted",
+    "etcdserver: mvcc: required revision is a future revision",
+];
+
 impl Answer {
     pub const fn refused(&self) -> bool {
         matches!(self, Self::Refused(..))
+    }
+
+    /// Whether two servers mean the same. Where several operations of a transaction are refused,
+    /// 3.5 names the first put's reason before any range's; since 3.6 the first operation's counts.
+    pub fn agrees(&self, other: &Self, request: &Request) -> bool {
+        let named = |answer: &Self| match answer {
+            Self::Refused(_, text) => OPERATION_REFUSALS.contains(&text.as_str()),
+            _ => false,
+        };
+        let same = self == other && !matches!(self, Self::Broken(_));
+        same || matches!(request, Request::Txn(_)) && named(self) && named(other)
     }
 }
 
