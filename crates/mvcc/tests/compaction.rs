@@ -120,3 +120,16 @@ fn a_hash_at_a_compaction_with_nothing_left_passes_over_the_last_deletion() {
     assert_eq!(stand.record_count(), 1, "the deletion itself");
     assert_eq!(stand.view().hash(0).unwrap().hash, crc32c::crc32c(b"key"));
 }
+
+#[test]
+fn the_first_view_after_a_compaction_has_all_events_still() {
+    let mut stand = history();
+    stand.compact(4).unwrap();
+    let view = stand.view();
+    stand.finish_compactions();
+    let revisions = |view: &mvcc::ReadView| -> Vec<i64> {
+        view.all_events(2, 9).map(|event| event.unwrap().revision.main).collect()
+    };
+    assert_eq!(revisions(&view), [2, 3, 4, 5]);
+    assert_eq!(revisions(&stand.view()), [4, 5]);
+}

@@ -347,3 +347,34 @@ fn the_status_is_told_as_etcd_tells_it() {
     );
     assert_eq!(node.log_term(Index(99)), Err(StorageError::Unavailable));
 }
+
+#[test]
+fn a_leader_with_a_lease_answers_reads_at_once() {
+    let mut node = member(1, &[1, 2, 3], |config| {
+        config.check_quorum = true;
+        config.read_only = crate::ReadOnlyOption::LeaseBased;
+    });
+    elect(&mut node, 2);
+    acknowledge(&mut node, 2, NEW);
+    work(&mut node);
+    node.read_index(Bytes::from_static(b"now"));
+    let ready = work(&mut node);
+    assert_eq!(ready.read_states[0].index, Index(NEW));
+    assert!(ready.messages.is_empty());
+}
+
+#[test]
+fn a_wish_to_hand_over_is_forwarded_however_often() {
+    let mut node = member(1, &[1, 2, 3], |_| {});
+    node.step(message(MessageType::Heartbeat, 2, 1, 3)).unwrap();
+    work(&mut node);
+    node.step(message(MessageType::TransferLeader, 3, 1, 3)).unwrap();
+    let forwarded = message(MessageType::TransferLeader, 3, 2, 3);
+    assert_eq!(work(&mut node).messages, [forwarded]);
+}
+
+#[test]
+fn a_member_can_be_driven_from_any_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<RawNode<MemoryStorage>>();
+}

@@ -9,8 +9,8 @@ use crate::{LOCAL_APPEND_THREAD, LOCAL_APPLY_THREAD};
 
 /// Everything that is to be done now.
 ///
-/// With synchronous writes the caller stores `hard_state`, `entries` and `snapshot` first, then
-/// sends `messages` and applies `committed_entries`, then calls
+/// With synchronous writes the caller stores `snapshot`, `entries` and `hard_state`, in this order,
+/// then sends `messages` and applies `committed_entries`, then calls
 /// [`advance`](crate::RawNode::advance).
 ///
 /// With asynchronous writes those four are empty; `append` and `apply` are handed to whoever does
@@ -46,7 +46,10 @@ pub struct Ready {
     pub log_reads: Vec<LogRead>,
 }
 
-/// A job for the log writer. Jobs are done in order and none is dropped.
+/// A job for the log writer. Jobs are done in order and none is dropped; several may share one sync.
+///
+/// Within a job the snapshot is written first, then the entries, then the promises: a commit index
+/// must never be found without the entries that it speaks of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageAppend {
     /// What has to be stored, if it has changed.

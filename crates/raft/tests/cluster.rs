@@ -1,6 +1,6 @@
 //! Random clusters under faults, checked after every step against what raft promises.
 //!
-//! `OXETCD_RAFT_SEEDS` says how many seeds to run (default 300); odd ones use asynchronous storage.
+//! `OXETCD_RAFT_SEEDS` says how many seeds to run (default 200); odd ones use asynchronous storage.
 //! `OXETCD_RAFT_SEED` runs one seed alone. A failure names its seed.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -10,7 +10,7 @@ mod cluster;
 
 use cluster::{Counts, run_seed};
 
-const SEEDS_DEFAULT: u64 = 300;
+const SEEDS_DEFAULT: u64 = 200;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())

@@ -93,7 +93,7 @@ impl Entry {
 }
 
 /// Reads a number that the index itself has packed.
-#[inline]
+#[inline(always)]
 pub(super) fn unpack_varint(rest: &mut &[u8]) -> u64 {
     // Nearly all numbers here have one byte, and main revisions have few.
     let bytes = *rest;

@@ -16,6 +16,19 @@ impl Index {
         assert!(keys.is_sorted_by(|a, b| a < b), "keys do not ascend");
     }
 
+    /// How many nodes there are from the root to a leaf.
+    pub(crate) fn depth(&self) -> usize {
+        check(&self.root, Root::Yes, &mut Vec::new())
+    }
+
+    /// How many nodes this index does not share with another.
+    pub(crate) fn nodes_not_in(&self, other: &Self) -> usize {
+        let (mut mine, mut its) = (Vec::new(), Vec::new());
+        nodes(&self.root, &mut mine);
+        nodes(&other.root, &mut its);
+        mine.iter().filter(|node| !its.contains(node)).count()
+    }
+
     /// Every key with its entries, newest first.
     pub(crate) fn dump(&self) -> Vec<(Vec<u8>, Vec<Entry>)> {
         let mut rows = Vec::new();
@@ -100,5 +113,12 @@ fn dump(node: &Node, rows: &mut Vec<(Vec<u8>, Vec<Entry>)>) {
             }
         }
         Node::Branch(branch) => branch.children.iter().for_each(|child| dump(&child.node, rows)),
+    }
+}
+
+fn nodes(child: &Child, found: &mut Vec<*const Node>) {
+    found.push(std::sync::Arc::as_ptr(&child.node));
+    if let Node::Branch(branch) = &*child.node {
+        branch.children.iter().for_each(|child| nodes(child, found));
     }
 }

@@ -50,15 +50,6 @@ impl Row<'_> {
         }
         self.history?.newest_at(at)
     }
-
-    /// Whether the key was there at a revision. Needs the history only if the key was created or
-    /// deleted since, not if it was overwritten.
-    pub(super) fn is_live_at(&self, at: i64) -> bool {
-        if self.head.event() <= at {
-            return self.head.is_live();
-        }
-        self.newest_at(at).is_some_and(|entry| entry.is_live())
-    }
 }
 
 impl Leaf {
@@ -94,11 +85,25 @@ impl Leaf {
     }
 
     pub(super) fn row(&self, slot: usize) -> Row<'_> {
+        let (head, has_history) = self.head(slot);
+        Row { head, history: has_history.then(|| self.history(slot)) }
+    }
+
+    /// A key's present entry, and whether it has a history.
+    fn head(&self, slot: usize) -> (Entry, bool) {
         let (_, mut rest) = self.split_row(slot);
         let main = unpack_varint(&mut rest) as i64;
-        let (head, has_history) = Entry::unpack(main, &mut rest);
-        let history = has_history.then(|| self.history(slot));
-        Row { head, history }
+        Entry::unpack(main, &mut rest)
+    }
+
+    /// Whether a key was there at a revision. Looks into the history only if the key was created or
+    /// deleted since, not if it was overwritten.
+    pub(super) fn is_live_at(&self, slot: usize, at: i64) -> bool {
+        let (head, has_history) = self.head(slot);
+        if head.event() <= at {
+            return head.is_live();
+        }
+        has_history && self.history(slot).newest_at(at).is_some_and(|entry| entry.is_live())
     }
 
     fn history(&self, slot: usize) -> &Arc<History> {

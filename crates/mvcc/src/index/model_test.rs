@@ -400,3 +400,21 @@ fn a_compacted_tree_is_not_wider_than_its_keys_need() {
     assert_eq!(index.live(), 200);
     assert!(index.heap_bytes() / 200 < 60, "{} bytes", index.heap_bytes());
 }
+
+#[test]
+fn changes_copy_one_path_and_compactions_only_what_loses_something() {
+    let mut index = Index::default();
+    for main in 0..20_000_i64 {
+        index.put(format!("{main:08}").as_bytes(), Revision::new(main + 2, 0));
+    }
+    let depth = index.depth();
+    let before = index.clone();
+    index.put(b"00007000", Revision::new(30_000, 0));
+    assert_eq!(index.nodes_not_in(&before), depth);
+    let overwritten = index.clone();
+    index.compact(29_999);
+    assert_eq!(index.nodes_not_in(&overwritten), 0);
+    index.compact(30_000);
+    assert_eq!(index.nodes_not_in(&overwritten), depth);
+    index.check_invariants();
+}

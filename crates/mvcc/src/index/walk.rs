@@ -36,7 +36,7 @@ pub(super) fn count(child: &Child, bounds: Bounds<'_>, at: i64) -> i64 {
         }
         Node::Leaf(leaf) => {
             let slots = leaf.slots(bounds.start, bounds.end);
-            slots.filter(|&slot| leaf.row(slot).is_live_at(at)).count() as i64
+            slots.filter(|&slot| leaf.is_live_at(slot, at)).count() as i64
         }
     }
 }

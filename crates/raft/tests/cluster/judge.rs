@@ -76,6 +76,10 @@ impl Judge {
         let now = (state.term, state.commit, role, last);
         let before = self.seen.insert(id, now).unwrap_or((0, 0, Role::Follower, 0));
         if before == now {
+            // Its log may change behind its back, when what is stored comes to light.
+            if appends > 0 {
+                self.check_log(member);
+            }
             return;
         }
         assert!(before.0 <= state.term, "member {id}: the term fell");
@@ -84,6 +88,7 @@ impl Judge {
             self.counts.one("term changed with appends under way");
         }
         self.check_commit(member, before.1);
+        self.check_log(member);
         if role == Role::Leader {
             self.check_leader(member, before.2 != Role::Leader || before.0 != state.term);
         }
@@ -109,6 +114,22 @@ impl Judge {
                     member.id
                 );
             }
+        }
+    }
+
+    /// Whether what is not committed fits together, as the member sees it: stored or not.
+    fn check_log(&self, member: &Member) {
+        let Some(raw) = &member.raw else {
+            return;
+        };
+        let mut previous = raw.log_term(Index(raw.hard_state().commit)).unwrap_or_default();
+        for index in raw.hard_state().commit + 1..=raw.last_index().0 {
+            let term = raw.log_term(Index(index)).expect("uncommitted entries are there");
+            if let Some(seen) = self.entries.get(&(index, term.0)) {
+                let id = member.id;
+                assert_eq!(seen.previous_term, previous.0, "member {id}: before {term}/{index}");
+            }
+            previous = term;
         }
     }
 

@@ -44,7 +44,7 @@ impl Options {
         let all = u64::MAX;
         Self {
             voters: pick(&[1, 2, 3, 3, 3, 4, 5, 5, 7]),
-            steps: pick(&[1000, 2000, 3000]),
+            steps: pick(&[1000, 2000, 4000]),
             asynchronous: seed % 2 == 1,
             pre_vote: pick(&[0, 1]) == 1,
             check_quorum: pick(&[0, 1]) == 1,
@@ -59,7 +59,7 @@ impl Options {
             loss: pick(&[0, 2, 10, 30]),
             duplication: pick(&[0, 2, 10]),
             reordering: pick(&[0, 10, 50]),
-            job_eagerness: pick(&[10, 40, 90]),
+            job_eagerness: pick(&[3, 10, 40, 90]),
             crashes: pick(&[0, 1, 4, 10]),
             unrest: pick(&[0, 5, 20, 60]),
             conf_changes: pick(&[0, 5, 20, 50]),
