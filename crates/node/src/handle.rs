@@ -428,6 +428,12 @@ impl Node {
         self.0.stopping.send_replace(true);
     }
 
+    /// Ends the member, and with it the process: whoever calls has seen that it cannot go on, such as
+    /// by a page of the database that cannot be read. Nothing is acknowledged from now on.
+    pub fn fail(&self, reason: String) {
+        self.0.fail(reason);
+    }
+
     /// Why the member cannot go on, if it cannot.
     #[must_use]
     pub fn failure(&self) -> Option<String> {

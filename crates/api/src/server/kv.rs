@@ -11,6 +11,7 @@ use proto::twin;
 
 use crate::server::Server;
 use crate::server::admit::{Admitted, Rule};
+use crate::server::read::failed;
 use crate::{Error, Read, check};
 
 pub(crate) async fn range(
@@ -105,5 +106,5 @@ pub(crate) async fn try_read(server: &Server, read: Read) -> Result<(), Error> {
     }
     let request = pb::RangeRequest { limit: 1, keys_only: true, ..pb::RangeRequest::default() };
     let answer = server.node.view().read.range(&request);
-    answer.map(|_| ()).map_err(super::read::failed)
+    answer.map(|_| ()).map_err(|error| failed(&server.node, error))
 }

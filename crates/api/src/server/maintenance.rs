@@ -110,7 +110,7 @@ pub(crate) async fn hash(
     let ticket = server.node.ticket().await?;
     let header = server.header_now();
     let hash = server.aside(move || ticket.state.hash()).await?;
-    Ok(pb::HashResponse { header, hash: hash.map_err(|error| unreadable(&error))? })
+    Ok(pb::HashResponse { header, hash: hash.map_err(|error| unreadable(&server.node, &error))? })
 }
 
 pub(crate) async fn hash_kv(
@@ -124,7 +124,8 @@ pub(crate) async fn hash_kv(
         None => {
             let node = server.node.clone();
             let hashing = move || node.view().read.hash(request.revision);
-            server.aside(hashing).await?.map_err(failed)?
+            let hash = server.aside(hashing).await?;
+            hash.map_err(|error| failed(&server.node, error))?
         }
     };
     Ok(pb::HashKvResponse {

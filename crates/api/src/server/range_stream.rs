@@ -75,7 +75,10 @@ impl Ranging {
             let view = self.server.node.view();
             let access = view.auth.access(&self.who.identity);
             let chunk = match access.read(&self.keys) {
-                Ok(()) => self.chunks.next(&view.read).map_err(failed),
+                Ok(()) => {
+                    let chunk = self.chunks.next(&view.read);
+                    chunk.map_err(|error| failed(&self.server.node, error))
+                }
                 Err(refusal) => Err(Known::from(refusal).into()),
             };
             (self, chunk)

@@ -78,12 +78,19 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Error> {
     let place = Arc::clone(places).acquire_owned().await;
     let place = place.map_err(|_| Error::from(Known::Stopped))?;
-    let working = tokio::task::spawn_blocking(move || {
+    off_network(move || {
         let result = work();
         drop(place);
         result
-    });
-    match working.await {
+    })
+    .await
+}
+
+/// Runs what takes its time on a thread of its own; a panic goes on in the caller.
+pub(crate) async fn off_network<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
         Ok(result) => Ok(result),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -100,20 +107,21 @@ where
     let view = node.view();
     let op = Op::from(request);
     view.auth.check_op(who, op, |lease| view.leases.keys(lease)).map_err(Known::from)?;
-    run(&view.read, request).map_err(failed)
+    run(&view.read, request).map_err(|error| failed(node, error))
 }
 
 /// The answer to a read that failed: the caller's mistake, or a file that cannot be read.
-pub(crate) fn failed(error: mvcc::Error) -> Error {
+pub(crate) fn failed(node: &Node, error: mvcc::Error) -> Error {
     match error.answer() {
         Some(known) => known.into(),
-        None => unreadable(&error),
+        None => unreadable(node, &error),
     }
 }
 
-/// The answer when the database cannot be read.
-pub(crate) fn unreadable(error: &dyn std::error::Error) -> Error {
-    tracing::error!(%error, "failed to read the database");
+/// The answer when the database cannot be read, which ends the member: what it would answer to the
+/// next one is not known, and others of its cluster have the data.
+pub(crate) fn unreadable(node: &Node, error: &dyn std::error::Error) -> Error {
+    node.fail(format!("read the database: {error}"));
     Error::new(Code::Unknown, error.to_string())
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use backend::Image;
 use backend::schema::{Bucket, storage_version as row};
 use bytes::{Bytes, BytesMut};
+use node::Node;
 use proto::error::Code;
 use proto::etcdserverpb as pb;
 use sha2::{Digest, Sha256};
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::server::Server;
 use crate::server::admit::Admitted;
-use crate::server::read::unreadable;
+use crate::server::read::{off_network, unreadable};
 use crate::{Error, Replies, stream};
 
 /// Bytes of a message (etcd's `snapshotSendBufferSize`).
@@ -33,10 +34,12 @@ pub(crate) async fn open(
     _: pb::SnapshotRequest,
 ) -> Result<Replies<pb::SnapshotResponse>, Error> {
     let state = server.node.ticket().await?.state;
-    let stored = state.get(Bucket::Meta, row::KEY).map_err(|error| unreadable(&error))?;
+    let stored = state.get(Bucket::Meta, row::KEY);
+    let stored = stored.map_err(|error| unreadable(&server.node, &error))?;
     let version = stored.and_then(|stored| row::decode(&stored));
     let version = version.map_or_else(String::new, |version| version.to_string());
-    let copy = Copy { image: state.image(), digest: Sha256::new(), version };
+    let node = server.node.clone();
+    let copy = Copy { node, image: state.image(), digest: Sha256::new(), version };
     let (sender, replies) = stream::replies();
     tokio::spawn(async move {
         if let Err(error) = copy.send(&sender).await {
@@ -50,6 +53,7 @@ pub(crate) async fn open(
 
 /// A copy under way.
 struct Copy {
+    node: Node,
     image: Image,
     digest: Sha256,
     version: String,
@@ -82,15 +86,15 @@ impl Copy {
 
     /// The next bytes of the file; never none.
     async fn read(mut self) -> Result<(Self, Bytes), Error> {
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = move || {
             let mut block = BytesMut::zeroed(READ_BYTES);
-            let filled = self.image.read(&mut block)?;
+            let filled = self.image.read(&mut block);
+            let filled = filled.map_err(|error| unreadable(&self.node, &error))?;
             block.truncate(filled);
             self.digest.update(&block);
-            Ok((self, block.freeze()))
-        });
-        let read = reading.await.map_err(|error| unreadable(&error))?;
-        let (copy, block) = read.map_err(|error: backend::Error| unreadable(&error))?;
+            Ok::<_, Error>((self, block.freeze()))
+        };
+        let (copy, block) = off_network(reading).await??;
         if block.is_empty() {
             return Err(Error::new(Code::Internal, "the database ended before its length"));
         }
