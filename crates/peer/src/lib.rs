@@ -1,0 +1,28 @@
+//! The transport between members, called rafthttp in Go (spec/peer.md): streams, pipeline,
+//! snapshots, probing.
+//!
+//! * [`Transport`]: sends messages to peers, answers what peers ask for under `/raft`.
+//! * [`Inbound`]: what comes from peers, and what became of what was sent.
+//! * [`client`]: single requests to the other endpoints of a peer.
+//! * [`append_stream`], [`message_stream`]: the bytes of the two streams, without I/O.
+//!
+//! Knows nothing of raft's rules, of who is a member, or of how connections are accepted.
+//!
+//! Invariants: no call here waits for a peer; every queue is bounded by count and by bytes; what a
+//! peer sends never causes a panic, nor an allocation beyond what arrived plus a bound.
+
+mod address;
+pub mod client;
+mod connect;
+mod inbound;
+pub mod limits;
+mod options;
+mod reply;
+mod transport;
+
+pub use address::{Address, PeerUrl, UrlError};
+pub use connect::{Connector, Io, Plain};
+pub use inbound::{Event, Inbound, SnapshotOutcome};
+pub use options::Options;
+pub use reply::ReplyBody;
+pub use transport::Transport;
