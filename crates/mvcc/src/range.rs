@@ -23,7 +23,7 @@ pub(crate) enum Count {
     /// All keys of the range, whatever the limit.
     All,
     /// The keys that were looked at: the limit and one more at most. For a stream, which counts in
-    /// the end.
+    /// the end, and whose chunks are cut in the order of keys and sorted after.
     Visited,
 }
 
@@ -54,7 +54,7 @@ impl ReadView {
             return Ok(RangeResponse { header, count, ..RangeResponse::default() });
         }
         let selection = Selection::of(request);
-        let (found, visited) = self.select(&selection, &keys, at);
+        let (mut found, visited) = self.select(&selection, &keys, at);
         let count = match (counting, visited) {
             (Count::Visited, Visited::All(count) | Visited::Limited(count))
             | (Count::All, Visited::All(count)) => count as i64,
@@ -63,6 +63,9 @@ impl ReadView {
         let limit = usize::try_from(request.limit).unwrap_or(0);
         let more = limit > 0 && found.len() > limit;
         let page = if more { limit } else { found.len() };
+        if counting == Count::Visited {
+            found.truncate(page);
+        }
         let kvs = self.page(&selection, found, page)?;
         Ok(RangeResponse { header, kvs, more, count })
     }

@@ -3,8 +3,8 @@
 //!
 //! Knows no stream: its caller asks for the next chunk when the last has left. Holds no view.
 //!
-//! Invariants: keys ascend over all chunks; `sent <= limit`; the header's revision is that of the
-//! first view.
+//! Invariants: every key of a chunk is above those of the chunks before it; `sent <= limit`; the
+//! header's revision is that of the first view.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
@@ -33,16 +33,15 @@ pub struct RangeStream {
 }
 
 impl RangeStream {
-    /// Begins a stream. Its request has neither an order but that of keys, ascending, nor filters:
-    /// both are ignored. Chunks grow and shrink by halves and doubles towards `chunk_bytes`
-    /// (`--max-request-bytes`).
+    /// Begins a stream. Its request has neither an order nor filters: both are ignored. A target
+    /// without an order sorts each chunk by itself, as in Go. Chunks grow and shrink by halves and
+    /// doubles towards `chunk_bytes` (`--max-request-bytes`).
     #[must_use]
     pub fn new(request: RangeRequest, chunk_bytes: usize) -> Self {
         let limit = if request.limit > 0 { request.limit } else { i64::MAX };
         let request = RangeRequest {
             limit: FIRST_CHUNK_KEYS.min(limit),
             sort_order: 0,
-            sort_target: 0,
             min_mod_revision: 0,
             max_mod_revision: 0,
             min_create_revision: 0,
@@ -74,7 +73,7 @@ impl RangeStream {
         let chunk_bytes = chunk.encoded_len();
         let RangeResponse { kvs, more, .. } = chunk;
         self.sent += kvs.len() as i64;
-        if let Some(last) = kvs.last().filter(|_| more) {
+        if let Some(last) = kvs.iter().map(|kv| key(kv)).max().filter(|_| more) {
             self.request.key = after(last);
         }
         self.done = !more || self.sent == self.limit;
@@ -111,9 +110,13 @@ impl RangeStream {
     }
 }
 
-/// The key right after a record's.
-fn after(kv: &[u8]) -> Bytes {
-    let key = Record::parse(kv).expect("a range gives records that were read").key;
+/// A record's key.
+fn key(kv: &[u8]) -> &[u8] {
+    Record::parse(kv).expect("a range gives records that were read").key
+}
+
+/// The key right after another.
+fn after(key: &[u8]) -> Bytes {
     let mut next = BytesMut::with_capacity(key.len() + 1);
     next.put_slice(key);
     next.put_u8(0);
