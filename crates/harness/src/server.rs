@@ -1,11 +1,12 @@
 //! A server as a process: started, asked whether it is ready, ended by its process id.
 
-use crate::http::http_get;
+use crate::http::http_get_at;
 use crate::port::Port;
 use crate::process;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -33,11 +34,27 @@ pub struct ServerOptions {
     pub variables: Vec<(String, String)>,
 }
 
-/// A running server of one member. Killed when this goes.
+/// Where a member listens, and how it finds its cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Address {
+    /// For clients.
+    pub client: SocketAddr,
+    /// For peers.
+    pub peer: SocketAddr,
+    /// What it tells its peers to call it by: another address than `peer` where something stands
+    /// between them.
+    pub advertised_peer: SocketAddr,
+    /// The value of `--initial-cluster`.
+    pub initial_cluster: String,
+    /// The network namespace that it lives in, by name.
+    pub namespace: Option<String>,
+}
+
+/// A running server. Killed when this goes.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    client_port: u16,
+    client: SocketAddr,
     log: PathBuf,
 }
 
@@ -64,17 +81,41 @@ impl Server {
     /// # Errors
     /// If it can't be started.
     pub fn spawn(options: &ServerOptions, client: &Port, peer: &Port) -> Result<Self> {
+        let at = |port: &Port| SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
+        let address = Address {
+            client: at(client),
+            peer: at(peer),
+            advertised_peer: at(peer),
+            initial_cluster: format!("{}={}", options.name, peer.url()),
+            namespace: None,
+        };
+        Self::spawn_at(options, &address)
+    }
+
+    /// Starts a member of a cluster and does not wait.
+    ///
+    /// # Errors
+    /// If it can't be started.
+    pub fn spawn_at(options: &ServerOptions, address: &Address) -> Result<Self> {
         let log = File::options().create(true).append(true).open(&options.log);
         let log = log.with_context(|| format!("open {}", options.log.display()))?;
-        let mut command = Command::new(&options.program);
+        let mut command = match &address.namespace {
+            // It becomes the server: the process id is the server's.
+            Some(namespace) => {
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net=/run/netns/{namespace}")).arg(&options.program);
+                command
+            }
+            None => Command::new(&options.program),
+        };
         command
             .arg(format!("--name={}", options.name))
             .arg(format!("--data-dir={}", options.data_dir.display()))
-            .arg(format!("--listen-client-urls={}", client.url()))
-            .arg(format!("--advertise-client-urls={}", client.url()))
-            .arg(format!("--listen-peer-urls={}", peer.url()))
-            .arg(format!("--initial-advertise-peer-urls={}", peer.url()))
-            .arg(format!("--initial-cluster={}={}", options.name, peer.url()))
+            .arg(format!("--listen-client-urls=http://{}", address.client))
+            .arg(format!("--advertise-client-urls=http://{}", address.client))
+            .arg(format!("--listen-peer-urls=http://{}", address.peer))
+            .arg(format!("--initial-advertise-peer-urls=http://{}", address.advertised_peer))
+            .arg(format!("--initial-cluster={}", address.initial_cluster))
             .args(&options.arguments)
             .envs(options.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -82,7 +123,7 @@ impl Server {
             .stderr(log);
         let child = command.spawn();
         let child = child.with_context(|| format!("start {}", options.program.display()))?;
-        Ok(Self { child, client_port: client.number(), log: options.log.clone() })
+        Ok(Self { child, client: address.client, log: options.log.clone() })
     }
 
     /// Waits until the server serves: `/readyz` is 200, or, where there is none, `/health`.
@@ -91,19 +132,25 @@ impl Server {
     /// If it ends, or does not serve in 30 s; shows the end of its log.
     pub fn wait_ready(&mut self) -> Result<()> {
         let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().context("wait for a server")? {
-                bail!("the server ended with {}; {}", process::code(status), self.log_end());
-            }
-            let good = |path| http_get(self.client_port, path).is_ok_and(|r| r.status == 200);
-            if good("/readyz") || good("/health") {
-                return Ok(());
-            }
+        while !self.is_ready()? {
             if start.elapsed() > READY_MAX {
                 bail!("the server does not serve after {READY_MAX:?}; {}", self.log_end());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+        Ok(())
+    }
+
+    /// Whether the server serves now.
+    ///
+    /// # Errors
+    /// If it has ended; shows the end of its log.
+    pub fn is_ready(&mut self) -> Result<bool> {
+        if let Some(status) = self.child.try_wait().context("wait for a server")? {
+            bail!("the server ended with {}; {}", process::code(status), self.log_end());
+        }
+        let good = |path| http_get_at(self.client, path).is_ok_and(|r| r.status == 200);
+        Ok(good("/readyz") || good("/health"))
     }
 
     /// Its process id.
@@ -112,10 +159,10 @@ impl Server {
         self.child.id()
     }
 
-    /// Where clients reach it: `127.0.0.1:<port>`.
+    /// Where clients reach it, `127.0.0.1:<port>` unless it has a network of its own.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("127.0.0.1:{}", self.client_port)
+        self.client.to_string()
     }
 
     /// What it has written so far.
