@@ -239,6 +239,9 @@ impl Ground<'_> {
     /// Where to go on from: the newest snapshot that the log has a record of and whose document is
     /// there; from 3.6 on the record alone is enough.
     pub(crate) fn base(&self, document_needed: bool) -> Result<Base, Error> {
+        if !self.options.unsafe_no_fsync {
+            wal::settle(&**self.disk, &self.wal_dir())?;
+        }
         let records = wal::valid_snapshot_entries(&**self.disk, &self.wal_dir())?;
         let loaded = self.snapshots.load_newest_of(&records)?;
         for broken in &loaded.broken {

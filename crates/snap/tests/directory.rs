@@ -1,29 +1,25 @@
 //! The snapshot directory under crashes and failures, and its upkeep.
 
-#[path = "../../wal/tests/support/crash_disk.rs"]
-mod crash_disk;
-
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crash_disk::{CrashDisk, Left};
 use env::{Disk, OpenMode, RealClock, Rng, SeededRng};
 use proto::raftpb::{ConfState, Snapshot, SnapshotMetadata};
+use simenv::{Crash, SimDisk};
 use snap::{Error, Purge, Snapshots};
 use types::Index;
 
 const DIR: &str = "/snap";
 
-fn disk() -> CrashDisk {
-    let disk = CrashDisk::new();
-    disk.create_dir_all(Path::new(DIR)).expect("make a directory");
-    disk.sync_dir(Path::new("/")).expect("sync");
+fn disk() -> SimDisk {
+    let disk = SimDisk::new();
+    disk.put_dir(Path::new(DIR));
     disk
 }
 
-fn on(disk: &CrashDisk) -> Snapshots {
+fn on(disk: &SimDisk) -> Snapshots {
     Snapshots::new(Arc::new(disk.clone()), Arc::new(RealClock::new()), Path::new(DIR))
 }
 
@@ -39,16 +35,23 @@ fn random_bytes(rng: &mut SeededRng, len: u64) -> Vec<u8> {
     bytes
 }
 
-fn names(disk: &CrashDisk) -> Vec<String> {
+fn names(disk: &SimDisk) -> Vec<String> {
     let entries = disk.list(Path::new(DIR)).expect("list");
     entries.into_iter().map(|entry| entry.name).collect()
 }
 
-fn read(disk: &CrashDisk, path: &Path) -> Vec<u8> {
+fn read(disk: &SimDisk, path: &Path) -> Vec<u8> {
     let file = disk.open(path, OpenMode::Read).expect("open");
     let mut bytes = vec![0; file.len().expect("a size") as usize];
     file.read_exact_at(&mut bytes, 0).expect("read");
     bytes
+}
+
+/// Nothing unsynced, everything, and some by chance.
+fn images(crash: &Crash, rng: &mut SeededRng) -> Vec<SimDisk> {
+    let mut images = vec![crash.nothing(), crash.everything()];
+    images.extend((0..3).map(|_| crash.sampled(rng)));
+    images
 }
 
 /// Snapshots are saved, one of them twice: after a crash at any point the newest saved one loads,
@@ -62,24 +65,21 @@ fn a_saved_snapshot_survives_a_crash_at_any_point() {
         let data = random_bytes(&mut rng, 3000);
         let snapshot = snapshot(index, &data);
         on(&disk).save(&snapshot).expect("save");
-        disk.mark(saved.len());
+        disk.mark(saved.len() as u64);
         saved.push(snapshot);
     }
-    for count in 0..=disk.ops() {
-        for left in [Left::Nothing, Left::Everything, Left::Some, Left::Some, Left::Some] {
-            let (after, mark) = disk.crash(count, left, &mut rng);
-            if after.list(Path::new(DIR)).is_err() {
-                continue;
-            }
+    for (count, crash) in disk.crashes().enumerate() {
+        for (number, after) in images(&crash, &mut rng).into_iter().enumerate() {
+            let mark = crash.mark().map(|mark| mark as usize);
             let snapshots = on(&after);
             snapshots.clean().expect("clean");
             let loaded = snapshots.load_newest().expect("load");
-            assert!(loaded.broken.is_empty(), "behind operation {count}, left {left:?}");
+            assert!(loaded.broken.is_empty(), "behind operation {count}, image {number}");
             let found = loaded.snapshot.map(|found| saved.iter().rposition(|at| *at == found));
             match (found, mark) {
                 (None, None) => {}
-                (Some(Some(found)), mark) => assert!(Some(found) >= mark, "{count}, {left:?}"),
-                other => panic!("behind operation {count}, left {left:?}: {other:?}"),
+                (Some(Some(found)), mark) => assert!(Some(found) >= mark, "{count}, {number}"),
+                other => panic!("behind operation {count}, image {number}: {other:?}"),
             }
         }
     }
@@ -101,18 +101,15 @@ fn a_received_database_survives_a_crash_at_any_point() {
     disk.mark(1);
     on(&disk).install_database(Index(0x21)).expect("install");
     disk.mark(2);
-    for count in 0..=disk.ops() {
-        for left in [Left::Nothing, Left::Everything, Left::Some, Left::Some] {
-            let (after, mark) = disk.crash(count, left, &mut rng);
-            if after.list(Path::new(DIR)).is_err() {
-                continue;
-            }
+    for (count, crash) in disk.crashes().enumerate() {
+        for (number, after) in images(&crash, &mut rng).into_iter().enumerate() {
+            let mark = crash.mark();
             on(&after).clean().expect("clean");
             let found: Vec<PathBuf> =
                 names(&after).iter().map(|name| Path::new(DIR).join(name)).collect();
             assert!(found.len() <= 1, "{found:?}");
             if let Some(path) = found.first() {
-                assert!(read(&after, path) == data, "behind operation {count}, left {left:?}");
+                assert!(read(&after, path) == data, "behind operation {count}, image {number}");
             }
             assert!(!found.is_empty() || mark.is_none(), "behind operation {count}: it is gone");
             if mark == Some(2) {

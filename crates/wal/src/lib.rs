@@ -3,7 +3,7 @@
 //!
 //! * [`Wal`]: creates or opens a log, appends in batches, begins new segments, reads entries back.
 //! * [`read_only`], [`verify`], [`valid_snapshot_entries`], [`records`]: look without touching.
-//! * [`repair`], [`purge`], [`exists`]: the directory's upkeep.
+//! * [`settle`], [`repair`], [`purge`], [`exists`]: the directory's upkeep.
 //!
 //! Knows nothing of raft's rules beyond what must be synced, nothing of snapshots but their
 //! position, and nothing of threads: what may run elsewhere is a job ([`PrepareJob`], [`ReadJob`])
@@ -57,6 +57,7 @@ pub use entries::EntryId;
 pub use error::{Error, Result};
 pub use log::{Flushed, Sync, Wal};
 pub use name::{SegmentName, exists};
+pub use open::settle;
 pub use options::{Durability, Options};
 pub use purge::purge;
 pub use read::ReadJob;

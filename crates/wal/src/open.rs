@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use env::Disk;
+use env::{Disk, File, OpenMode};
 use proto::walpb;
 use types::Index;
 
@@ -11,7 +11,7 @@ use crate::batch::Batch;
 use crate::error::{Context, Error, Result};
 use crate::log::{Flushed, NextSegment, Wal};
 use crate::name;
-use crate::options::Options;
+use crate::options::{Durability, Options};
 use crate::record::{End, Records};
 use crate::repair::{Repaired, repair};
 use crate::scan::{Contents, Scan};
@@ -39,6 +39,11 @@ impl Wal {
             .iter()
             .map(|name| Segment::open(&*disk, dir, *name))
             .collect::<Result<Vec<_>>>()?;
+        if options.durability == Durability::Synced
+            && let Some(tail) = segments.last()
+        {
+            settle_tail(&*tail.file, &tail.path)?;
+        }
         let mut sources = Vec::with_capacity(segments.len());
         for segment in &segments {
             let len = segment.file.len().context("read the size of", &segment.path)?;
@@ -121,4 +126,30 @@ impl Wal {
         }
         Ok(())
     }
+}
+
+/// Lets the end of the log be read from the disk and not from the system's memory of it.
+///
+/// An earlier process may have ended because a sync failed. The system then takes what it could not
+/// write for written: it shows it to every reader, and no later sync writes it. A log that went on
+/// behind such records would lose them, and all that follows, with the next power cut. Only the
+/// last segment can have any: the ones before were synced before their successor got its name.
+///
+/// To be called before anything is decided by what the log holds; [`Wal::open`] does it by itself.
+///
+/// # Errors
+/// [`Error::NotFound`] without segments; [`Error::Io`] when what was never synced cannot be
+/// written.
+pub fn settle(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    let last = name::list(disk, dir)?.pop().ok_or(Error::NotFound { index: Index(0) })?;
+    let path = dir.join(last.to_string());
+    let file = disk.open(&path, OpenMode::Write).context("open", &path)?;
+    settle_tail(&*file, &path)
+}
+
+fn settle_tail(file: &dyn File, path: &Path) -> Result<()> {
+    // Only what is written can be forgotten.
+    file.sync_data().context("sync", path)?;
+    file.forget_cached(0, file.len().context("read the size of", path)?);
+    Ok(())
 }

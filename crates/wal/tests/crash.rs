@@ -2,17 +2,14 @@
 //!
 //! `WAL_CRASH_SEEDS` sets the number of workloads (default 6).
 
-#[path = "support/crash_disk.rs"]
-mod crash_disk;
-
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crash_disk::{CrashDisk, Left};
 use env::{Disk, RealClock, Rng, SeededRng};
 use proto::raftpb::{ConfState, Entry, HardState};
 use proto::walpb::Snapshot;
+use simenv::{Crash, SimDisk};
 use wal::{Contents, Error, Options, Sync, Wal};
 
 const DIR: &str = "/data/wal";
@@ -27,10 +24,9 @@ fn options() -> Options {
 }
 
 /// A disk with a durable directory for the log's own to be made in.
-fn data_disk() -> CrashDisk {
-    let disk = CrashDisk::new();
-    disk.create_dir_all(Path::new("/data")).expect("make a directory");
-    disk.sync_dir(Path::new("/")).expect("sync");
+fn data_disk() -> SimDisk {
+    let disk = SimDisk::new();
+    disk.put_dir(Path::new("/data"));
     disk
 }
 
@@ -52,9 +48,9 @@ impl Model {
     }
 }
 
-/// A log on a [`CrashDisk`], and its model after each record.
+/// A log on a disk, and its model after each record.
 struct Workload {
-    disk: CrashDisk,
+    disk: SimDisk,
     wal: Option<Wal>,
     /// The model after each record appended, from none on.
     steps: Vec<Model>,
@@ -83,7 +79,7 @@ impl Workload {
         self.wal = None;
         let newest = self.steps.len() - 1;
         self.wal = Some(reopen(&self.disk, &self.steps, newest, "after a restart").0);
-        self.disk.mark(newest);
+        self.disk.mark(newest as u64);
     }
 
     /// Appends random records and flushes; afterwards notes what is acknowledged.
@@ -118,7 +114,7 @@ impl Workload {
             _ => self.wal().flush(Sync::Skippable),
         };
         if !done.expect("flush").syncs.is_empty() {
-            self.disk.mark(self.steps.len() - 1);
+            self.disk.mark(self.steps.len() as u64 - 1);
         }
         if rng.below(12) == 0 {
             self.restart();
@@ -154,7 +150,7 @@ fn random_records(rng: &mut SeededRng, model: &Model) -> (Vec<Entry>, Option<Har
 
 /// Opens the log after a crash: exactly the records up to some point must be there, and that point
 /// is not before the last acknowledged one.
-fn reopen(disk: &CrashDisk, steps: &[Model], acknowledged: usize, what: &str) -> (Wal, usize) {
+fn reopen(disk: &SimDisk, steps: &[Model], acknowledged: usize, what: &str) -> (Wal, usize) {
     let at = Snapshot::default();
     let opened = Wal::recover(Arc::new(disk.clone()), Path::new(DIR), &at, options());
     let (wal, contents, _) = opened.unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -172,6 +168,13 @@ fn reopen(disk: &CrashDisk, steps: &[Model], acknowledged: usize, what: &str) ->
     (wal, found)
 }
 
+/// Nothing unsynced, everything, and some by chance.
+fn images(crash: &Crash, sampled: usize, rng: &mut SeededRng) -> Vec<SimDisk> {
+    let mut images = vec![crash.nothing(), crash.everything()];
+    images.extend((0..sampled).map(|_| crash.sampled(rng)));
+    images
+}
+
 #[test]
 fn what_was_acknowledged_survives_a_crash_at_any_point() {
     let mut crashes = 0;
@@ -181,16 +184,16 @@ fn what_was_acknowledged_survives_a_crash_at_any_point() {
         for _ in 0..25 {
             work.step(&mut rng);
         }
-        for count in 0..=work.disk.ops() {
-            for left in [Left::Nothing, Left::Everything, Left::Some, Left::Some, Left::Some] {
-                let what = format!("seed {seed}, crash behind operation {count}, left {left:?}");
-                let (disk, mark) = work.disk.crash(count, left, &mut rng);
+        for (count, crash) in work.disk.crashes().enumerate() {
+            for (number, disk) in images(&crash, 3, &mut rng).into_iter().enumerate() {
+                let what = format!("seed {seed}, crash behind operation {count}, image {number}");
                 crashes += 1;
-                if mark.is_none() && !wal::exists(&disk, Path::new(DIR)).expect("look") {
+                if crash.mark().is_none() && !wal::exists(&disk, Path::new(DIR)).expect("look") {
                     continue;
                 }
-                let (wal, found) = reopen(&disk, &work.steps, mark.unwrap_or(0), &what);
-                if left == Left::Some && rng.below(8) == 0 {
+                let acknowledged = crash.mark().unwrap_or(0) as usize;
+                let (wal, found) = reopen(&disk, &work.steps, acknowledged, &what);
+                if number > 1 && rng.below(8) == 0 {
                     go_on(wal, &disk, &work.steps[found], &mut rng, &what);
                 }
             }
@@ -200,20 +203,21 @@ fn what_was_acknowledged_survives_a_crash_at_any_point() {
 }
 
 /// Works on with a recovered log, and lets it crash again.
-fn go_on(wal: Wal, disk: &CrashDisk, from: &Model, rng: &mut SeededRng, what: &str) {
+fn go_on(wal: Wal, disk: &SimDisk, from: &Model, rng: &mut SeededRng, what: &str) {
     disk.mark(0);
     let mut work = Workload { disk: disk.clone(), wal: Some(wal), steps: vec![from.clone()] };
     for _ in 0..3 {
         work.step(rng);
     }
     for _ in 0..4 {
-        let count = rng.below(work.disk.ops() as u64 + 1) as usize;
-        let (again, mark) = work.disk.crash(count, Left::Some, rng);
+        let count = rng.below(work.disk.operations() as u64 + 1) as usize;
+        let crash = work.disk.crash(count);
+        let again = crash.sampled(rng);
         // Before the note, opening had not finished: nothing more can be said than that the log is
         // still there.
-        if let Some(mark) = mark {
+        if let Some(mark) = crash.mark() {
             let what = format!("{what}, then behind {count}");
-            reopen(&again, &work.steps, mark, &what);
+            reopen(&again, &work.steps, mark as usize, &what);
         }
     }
 }
@@ -225,9 +229,9 @@ fn a_failing_disk_loses_nothing_acknowledged_and_is_not_asked_again() {
         let length = {
             let mut rng = SeededRng::new(seed);
             let mut work = Workload::start();
-            let before = work.disk.ops();
+            let before = work.disk.operations();
             (0..12).for_each(|_| work.step(&mut rng));
-            work.disk.ops() - before
+            work.disk.operations() - before
         };
         for at in 0..length {
             fail_at(seed, at, kind);
@@ -239,7 +243,7 @@ fn fail_at(seed: u64, at: usize, kind: std::io::ErrorKind) {
     let what = format!("seed {seed}, {kind:?} at operation {at}");
     let mut rng = SeededRng::new(seed);
     let mut work = Workload::start();
-    work.disk.fail_after(at, kind);
+    work.disk.fail_after(at as u64, kind);
     let mut acknowledged = work.newest();
     while work.disk.fails() {
         let before = work.steps.len();
@@ -255,11 +259,11 @@ fn fail_at(seed: u64, at: usize, kind: std::io::ErrorKind) {
                 );
                 assert!(typed, "{what}: {error}");
                 work.steps.truncate(work.steps.len().max(before));
-                let ops = work.disk.ops();
+                let ops = work.disk.operations();
                 let again = work.wal().flush(Sync::Required);
                 assert!(matches!(again, Err(Error::Poisoned)), "{what}");
                 assert!(matches!(work.wal().append(None, &[]), Err(Error::Poisoned)), "{what}");
-                assert_eq!(work.disk.ops(), ops, "{what}: the disk was touched again");
+                assert_eq!(work.disk.operations(), ops, "{what}: the disk was touched again");
             }
         }
     }
@@ -275,8 +279,45 @@ fn fail_at(seed: u64, at: usize, kind: std::io::ErrorKind) {
     wal.append(None, &[entry]).expect("append");
     wal.flush(Sync::Skippable).expect("flush");
     drop(wal);
-    let (after, _) = disk.crash(disk.ops(), Left::Nothing, &mut rng);
+    let after = disk.crash(disk.operations()).nothing();
     reopen(&after, &[model], 0, &format!("{what}, then a power cut"));
+}
+
+/// After a failed sync the system shows records that it will never write: nobody may go on behind
+/// them.
+#[test]
+fn a_log_does_not_go_on_behind_what_a_failed_sync_lost() {
+    let mut kept = [0, 0];
+    for seed in 0..20 {
+        let disk = data_disk();
+        disk.set_seed(seed);
+        let open = || Wal::create(Arc::new(disk.clone()), Path::new(DIR), METADATA, options());
+        let mut wal = open().expect("create");
+        let entry = |index, len: usize| Entry {
+            term: 1,
+            index,
+            data: Bytes::from(vec![index as u8; len]),
+            ..Entry::default()
+        };
+        wal.append(None, &[entry(1, 10)]).expect("append");
+        wal.flush(Sync::Required).expect("flush");
+        disk.fail_after(1, std::io::ErrorKind::Other);
+        wal.append(None, &[entry(2, 700)]).expect("append");
+        assert!(matches!(wal.flush(Sync::Required), Err(Error::Io { .. })));
+        drop(wal);
+
+        let at = Snapshot::default();
+        let opened = Wal::recover(Arc::new(disk.clone()), Path::new(DIR), &at, options());
+        let (mut wal, contents, _) = opened.expect("open");
+        let found = contents.entries.len() as u64;
+        wal.append(None, &[entry(found + 1, 20)]).expect("append");
+        wal.flush(Sync::Required).expect("flush");
+        let after = disk.crash(disk.operations()).nothing();
+        let read = wal::read_only(&after, Path::new(DIR), &at).expect("read");
+        assert_eq!(read.entries.len() as u64, found + 1, "seed {seed}");
+        kept[found as usize - 1] += 1;
+    }
+    assert!(kept[0] > 0 && kept[1] > 0, "{kept:?}");
 }
 
 /// As [`Workload::step`] for one append; whether it was made durable.

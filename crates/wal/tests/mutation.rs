@@ -2,19 +2,14 @@
 //!
 //! `WAL_MUTATIONS` sets the number of damaged logs (default 1500).
 
-// Its crashes are for another test.
-#[allow(dead_code)]
-#[path = "support/crash_disk.rs"]
-mod crash_disk;
-
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crash_disk::{CrashDisk, Left};
 use env::{Disk, File, OpenMode, RealClock, Rng, SeededRng};
 use proto::raftpb::{ConfState, Entry, HardState};
 use proto::walpb::Snapshot;
+use simenv::SimDisk;
 use wal::{Contents, Options, Sync, Wal};
 
 const DIR: &str = "/wal";
@@ -24,8 +19,8 @@ fn options() -> Options {
 }
 
 /// A log of several segments.
-fn log() -> CrashDisk {
-    let disk = CrashDisk::new();
+fn log() -> SimDisk {
+    let disk = SimDisk::new();
     let mut wal =
         Wal::create(Arc::new(disk.clone()), Path::new(DIR), b"meta", options()).expect("create");
     for index in 1..=30 {
@@ -43,7 +38,7 @@ fn log() -> CrashDisk {
 }
 
 /// A few random changes to random segments.
-fn damage(disk: &CrashDisk, rng: &mut SeededRng) {
+fn damage(disk: &SimDisk, rng: &mut SeededRng) {
     let names = disk.list(Path::new(DIR)).expect("list");
     for _ in 0..=rng.below(3) {
         let name = &names[rng.below(names.len() as u64) as usize].name;
@@ -91,7 +86,7 @@ fn any_damage_is_answered() {
     let (mut opened, mut refused) = (0, 0);
     for seed in 0..count.unwrap_or(1500) {
         let mut rng = SeededRng::new(seed);
-        let (disk, _) = whole.crash(whole.ops(), Left::Everything, &mut rng);
+        let disk = whole.crash(whole.operations()).everything();
         damage(&disk, &mut rng);
         let dir = Path::new(DIR);
         let at = Snapshot { index: rng.below(4) * 10, term: 1, conf_state: None };
