@@ -15,7 +15,7 @@ use crate::create::{create, is_unfinished};
 use crate::error::{Error, Fault, Result};
 use crate::file::PageFile;
 use crate::meta::{META_BYTES, Meta, PAGE_SIZES, is_page_size};
-use crate::options::Options;
+use crate::options::{Options, Sync};
 use crate::page::PageId;
 use crate::view::View;
 use crate::writer::Writer;
@@ -71,7 +71,22 @@ fn open_or_create(disk: &dyn Disk, path: &Path, options: &Options) -> Result<Arc
     if unfinished.map_err(|source| Error::io(path, "read", source))? {
         return create(disk, path, options);
     }
+    if options.sync == Sync::Required {
+        settle(&*file).map_err(|source| Error::io(path, "sync", source))?;
+    }
     Ok(file)
+}
+
+/// Lets the meta pages be read from the disk and not from the system's memory of it.
+///
+/// An earlier process may have written one and not lived to sync it, or ended because that failed:
+/// then the system takes it for written, and no later sync writes it. Behind a meta page that the
+/// disk never had, the next commit would use the pages that the older one needs.
+fn settle(file: &dyn File) -> io::Result<()> {
+    // Only what is written can be forgotten.
+    file.sync_data()?;
+    file.forget_cached(0, 2 * *PAGE_SIZES.end() as u64);
+    Ok(())
 }
 
 fn read(file: Arc<dyn File>, path: &Path, options: &Options) -> Result<View> {

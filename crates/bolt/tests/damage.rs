@@ -10,7 +10,7 @@ use std::time::Instant;
 use bolt::{Error, Options, View, Writer};
 use bytes::Bytes;
 use env::{Rng, SeededRng};
-use support::disk::MemoryDisk;
+use simenv::SimDisk;
 use support::{fill, read_all, scale, scan_all};
 
 const PATH: &str = "/db";
@@ -22,8 +22,8 @@ fn options() -> Options {
 
 /// A file with three levels, overflow pages, inline buckets and free pages.
 fn sound_file() -> Vec<u8> {
-    let disk = MemoryDisk::default();
-    disk.limit_len(1 << 30);
+    let disk = SimDisk::new();
+    disk.set_len_max(1 << 30);
     let (mut writer, _) = bolt::open(&disk, Path::new(PATH), &options()).unwrap();
     let mut rng = SeededRng::new(5);
     for name in [&b"inline"[..], b"key", b"none"] {
@@ -100,9 +100,9 @@ fn write_on(writer: &mut Writer) -> bolt::Result<()> {
 /// Tries everything; returns whether any call noticed the damage.
 fn use_all(content: Vec<u8>) -> bool {
     let size = content.len();
-    let disk = MemoryDisk::default();
-    disk.limit_len(8 << 20);
-    disk.put_file(Path::new(PATH), content);
+    let disk = SimDisk::new();
+    disk.set_len_max(8 << 20);
+    disk.put_file(Path::new(PATH), &content);
     let opened = bolt::open(&disk, Path::new(PATH), &options());
     let Some((mut writer, view)) = expect_damage(opened) else { return true };
     let problems = bolt::check(&view).unwrap();
@@ -236,9 +236,9 @@ fn every_truncation_is_noticed() {
     for len in (0..sound.len()).step_by(509) {
         let mut content = sound.clone();
         content.truncate(len);
-        let disk = MemoryDisk::default();
-        disk.limit_len(8 << 20);
-        disk.put_file(Path::new(PATH), content);
+        let disk = SimDisk::new();
+        disk.set_len_max(8 << 20);
+        disk.put_file(Path::new(PATH), &content);
         let opened = bolt::open(&disk, Path::new(PATH), &options());
         match opened {
             Ok((_, view)) => assert!(len == 0 && view.bucket_names().next().is_none(), "{len}"),
@@ -255,8 +255,8 @@ fn an_error_names_the_file_and_the_place() {
             page[16] = 9;
         }
     }
-    let disk = MemoryDisk::default();
-    disk.put_file(Path::new(PATH), content);
+    let disk = SimDisk::new();
+    disk.put_file(Path::new(PATH), &content);
     let named = Options { reported_path: Some("/data/member/snap/db".into()), ..options() };
     let view = bolt::open_read_only(&disk, Path::new(PATH), &named).unwrap();
     let problems = bolt::check(&view).unwrap();
@@ -275,16 +275,16 @@ fn a_damaged_meta_page_leaves_the_other_one() {
     for (page, txid) in [(newest, 4), (1 - newest, 5)] {
         let mut content = sound.clone();
         content[page * PAGE + 40] ^= 1;
-        let disk = MemoryDisk::default();
-        disk.put_file(Path::new(PATH), content);
+        let disk = SimDisk::new();
+        disk.put_file(Path::new(PATH), &content);
         let view = bolt::open_read_only(&disk, Path::new(PATH), &options()).unwrap();
         assert_eq!(view.txid().0, txid);
     }
     let mut content = sound;
     content[40] ^= 1;
     content[PAGE + 40] ^= 1;
-    let disk = MemoryDisk::default();
-    disk.put_file(Path::new(PATH), content);
+    let disk = SimDisk::new();
+    disk.put_file(Path::new(PATH), &content);
     let opened = bolt::open_read_only(&disk, Path::new(PATH), &options());
     assert!(opened.is_err_and(|error| is_damage(&error)));
 }

@@ -9,12 +9,12 @@ use std::path::Path;
 use bolt::{Compaction, Error, Fill, KEY_BYTES_MAX, Options, Progress, View, Writer};
 use bytes::Bytes;
 use env::{Disk, OpenMode, RealDisk, Rng, SeededRng};
-use support::disk::MemoryDisk;
-use support::{Model, fill, read_all, scan_all, value_len};
+use simenv::SimDisk;
+use support::{Model, fill, read_all, scan_all, syncs, value_len};
 
 const PATH: &str = "/db";
 
-fn open(disk: &MemoryDisk, options: &Options) -> (Writer, View) {
+fn open(disk: &SimDisk, options: &Options) -> (Writer, View) {
     bolt::open(disk, Path::new(PATH), options).unwrap()
 }
 
@@ -23,7 +23,7 @@ fn row(number: u64) -> Bytes {
 }
 
 /// A file with some of everything.
-fn mixed(disk: &MemoryDisk, options: &Options) -> (Writer, Model) {
+fn mixed(disk: &SimDisk, options: &Options) -> (Writer, Model) {
     let (mut writer, _) = open(disk, options);
     let mut rng = SeededRng::new(11);
     let mut model = Model::new();
@@ -50,7 +50,7 @@ fn mixed(disk: &MemoryDisk, options: &Options) -> (Writer, Model) {
 fn every_page_size_holds_the_same() {
     for shift in [10, 12, 13, 16] {
         let options = Options { page_size: 1 << shift, ..Options::default() };
-        let disk = MemoryDisk::default();
+        let disk = SimDisk::new();
         let (writer, model) = mixed(&disk, &options);
         assert_eq!(read_all(writer.view()).unwrap(), model, "{}", options.page_size);
         drop(writer);
@@ -63,14 +63,14 @@ fn every_page_size_holds_the_same() {
     }
     for page_size in [0, 512, 3000, 1 << 25] {
         let options = Options { page_size, ..Options::default() };
-        let opened = bolt::open(&MemoryDisk::default(), Path::new(PATH), &options);
+        let opened = bolt::open(&SimDisk::new(), Path::new(PATH), &options);
         assert!(matches!(opened, Err(Error::PageSize(size)) if size == page_size));
     }
 }
 
 #[test]
 fn an_image_is_a_file_of_the_views_state() {
-    let disk = MemoryDisk::default();
+    let disk = SimDisk::new();
     let (mut writer, model) = mixed(&disk, &Options::default());
     let view = writer.view().clone();
     let mut image = view.image();
@@ -88,8 +88,8 @@ fn an_image_is_a_file_of_the_views_state() {
     }
     assert_eq!(image.read(&mut [0; 10]).unwrap(), 0);
     assert_eq!(copy.len() as u64, view.size_bytes());
-    let other = MemoryDisk::default();
-    other.put_file(Path::new(PATH), copy.clone());
+    let other = SimDisk::new();
+    other.put_file(Path::new(PATH), &copy.clone());
     let (mut writer, found) = open(&other, &Options::default());
     assert_eq!(found.txid(), view.txid());
     assert_eq!(read_all(&found).unwrap(), model);
@@ -98,8 +98,8 @@ fn an_image_is_a_file_of_the_views_state() {
     drop((writer, found));
     // The second meta page is that of the transaction before, with the same content.
     copy[16] ^= 1;
-    let other = MemoryDisk::default();
-    other.put_file(Path::new(PATH), copy);
+    let other = SimDisk::new();
+    other.put_file(Path::new(PATH), &copy);
     let (_, found) = open(&other, &Options::default());
     assert_eq!(found.txid().0, view.txid().0 - 1);
     assert_eq!(read_all(&found).unwrap(), model);
@@ -107,7 +107,7 @@ fn an_image_is_a_file_of_the_views_state() {
 
 #[test]
 fn a_compaction_copy_is_small_and_equal() {
-    let disk = MemoryDisk::default();
+    let disk = SimDisk::new();
     let (mut writer, mut model) = mixed(&disk, &Options::default());
     for number in 0..20_000 {
         if number % 3 != 0 {
@@ -122,7 +122,7 @@ fn a_compaction_copy_is_small_and_equal() {
     let view = writer.commit().unwrap();
     let aside = Path::new("/db.tmp.1");
     // What an earlier, broken attempt left there is of no consequence.
-    disk.put_file(aside, vec![1; 100]);
+    disk.put_file(aside, &[1; 100]);
     let options = Options { reported_path: Some(PATH.into()), ..Options::default() };
     let mut compaction = Compaction::start(view.clone(), &disk, aside, &options).unwrap();
     let mut steps = 1;
@@ -133,16 +133,16 @@ fn a_compaction_copy_is_small_and_equal() {
         writer.commit().unwrap();
     }
     assert!(steps > 2);
-    let syncs = disk.syncs();
+    let before = syncs(&disk);
     let (mut compacted, copy) = compaction.finish().unwrap();
-    assert_eq!(disk.syncs(), syncs + 1);
+    assert_eq!(syncs(&disk), before + 1);
     assert_eq!(read_all(&copy).unwrap(), model);
     assert_eq!(compacted.check_invariants().unwrap(), []);
     assert!(copy.size_bytes() < view.size_bytes() / 2);
     disk.rename(aside, Path::new(PATH)).unwrap();
     compacted.put(b"key", row(1), Bytes::from_static(b"on it goes")).unwrap();
     compacted.commit().unwrap();
-    assert_eq!(disk.syncs(), syncs + 3);
+    assert_eq!(syncs(&disk), before + 3);
     // The old view still reads the old file.
     assert_eq!(read_all(&view).unwrap(), model);
 }
@@ -150,7 +150,7 @@ fn a_compaction_copy_is_small_and_equal() {
 #[test]
 fn sequential_keys_fill_their_pages() {
     let ratio_of = |fill: Fill, rows: u64, per_commit: u64| {
-        let disk = MemoryDisk::default();
+        let disk = SimDisk::new();
         let (mut writer, _) = open(&disk, &Options::default());
         writer.create_bucket(b"key").unwrap();
         writer.set_fill(b"key", fill);
@@ -176,7 +176,7 @@ fn sequential_keys_fill_their_pages() {
 
 #[test]
 fn a_long_reader_does_not_make_the_file_grow() {
-    let disk = MemoryDisk::default();
+    let disk = SimDisk::new();
     let (mut writer, _) = open(&disk, &Options::default());
     writer.create_bucket(b"key").unwrap();
     for number in 0..2000 {
@@ -206,7 +206,7 @@ fn a_long_reader_does_not_make_the_file_grow() {
 
 #[test]
 fn deleting_gives_the_pages_back() {
-    let disk = MemoryDisk::default();
+    let disk = SimDisk::new();
     let (mut writer, _) = open(&disk, &Options::default());
     writer.create_bucket(b"key").unwrap();
     writer.create_bucket(b"other").unwrap();
@@ -232,7 +232,7 @@ fn deleting_gives_the_pages_back() {
 
 #[test]
 fn what_cannot_be_stored_is_refused_and_changes_nothing() {
-    let disk = MemoryDisk::default();
+    let disk = SimDisk::new();
     let (mut writer, _) = open(&disk, &Options::default());
     let value = Bytes::from_static(b"v");
     let missing = writer.put(b"key", row(1), value.clone());
@@ -256,7 +256,7 @@ fn what_cannot_be_stored_is_refused_and_changes_nothing() {
 
 #[test]
 fn the_writer_reads_what_it_was_told() {
-    let disk = MemoryDisk::default();
+    let disk = SimDisk::new();
     let (mut writer, _) = open(&disk, &Options::default());
     writer.create_bucket(b"key").unwrap();
     writer.put(b"key", row(1), Bytes::from("old")).unwrap();
@@ -277,7 +277,7 @@ fn the_writer_reads_what_it_was_told() {
 
 #[test]
 fn a_commit_without_changes_writes_nothing() {
-    let disk = MemoryDisk::default();
+    let disk = SimDisk::new();
     let (mut writer, _) = open(&disk, &Options::default());
     writer.create_bucket(b"key").unwrap();
     writer.put(b"key", row(1), Bytes::from("v")).unwrap();
@@ -303,7 +303,7 @@ fn a_scan_ends_with_its_visitors_error() {
             panic!("{error}")
         }
     }
-    let disk = MemoryDisk::default();
+    let disk = SimDisk::new();
     let (writer, _) = mixed(&disk, &Options::default());
     let mut seen = 0;
     let stopped = writer.view().scan(b"key", |_, _| {
@@ -315,7 +315,7 @@ fn a_scan_ends_with_its_visitors_error() {
 
 #[test]
 fn a_cursor_goes_both_ways_and_over_the_ends() {
-    let disk = MemoryDisk::default();
+    let disk = SimDisk::new();
     let (mut writer, _) = open(&disk, &Options::default());
     writer.create_bucket(b"key").unwrap();
     writer.create_bucket(b"none").unwrap();
@@ -349,7 +349,7 @@ fn a_cursor_goes_both_ways_and_over_the_ends() {
 
 #[test]
 fn views_are_read_by_many_threads_while_commits_go_on() {
-    let disk = MemoryDisk::default();
+    let disk = SimDisk::new();
     let options = Options { cache_bytes: 1 << 20, ..Options::default() };
     let (mut writer, _) = open(&disk, &options);
     writer.create_bucket(b"key").unwrap();
@@ -390,7 +390,7 @@ fn a_long_list_of_free_pages_is_read() {
     const PAGE: usize = 1024;
     const LIST_PAGES: u64 = 600;
     const HIGH_WATER: u64 = 71_000;
-    let disk = MemoryDisk::default();
+    let disk = SimDisk::new();
     let options = Options { page_size: PAGE, ..Options::default() };
     drop(open(&disk, &options));
     let mut first = disk.content(Path::new(PATH)).unwrap();

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use bolt::{Options, View};
 use bytes::Bytes;
-use support::disk::MemoryDisk;
+use simenv::SimDisk;
 use support::{golden, read_all, scan_all};
 
 const PATH: &str = "/db";
@@ -24,9 +24,9 @@ fn unpack(archive: &str, name: &str) -> Vec<u8> {
     output.stdout
 }
 
-fn open(content: Vec<u8>) -> (MemoryDisk, View) {
-    let disk = MemoryDisk::default();
-    disk.put_file(Path::new(PATH), content);
+fn open(content: Vec<u8>) -> (SimDisk, View) {
+    let disk = SimDisk::new();
+    disk.put_file(Path::new(PATH), &content);
     let view = bolt::open_read_only(&disk, Path::new(PATH), &Options::default()).expect("open");
     (disk, view)
 }
@@ -104,8 +104,8 @@ fn hex(bytes: &[u8]) -> String {
 fn keys_and_free_pages_are_those_of_an_independent_reader() {
     for name in ["single-sigterm", "single-sigkill", "single-sigkill-lagging"] {
         let archive = format!("{name}.tar.gz");
-        let disk = MemoryDisk::default();
-        disk.put_file(Path::new(PATH), unpack(&archive, &format!("{name}/data/member/snap/db")));
+        let disk = SimDisk::new();
+        disk.put_file(Path::new(PATH), &unpack(&archive, &format!("{name}/data/member/snap/db")));
         let opened = bolt::open(&disk, Path::new(PATH), &Options::default());
         let (mut writer, view) = opened.expect("open");
         let text = unpack(&archive, &format!("{name}/expected/bolt.txt"));
@@ -157,8 +157,8 @@ fn a_saved_snapshot_opens_and_its_image_is_the_same_file() {
 #[test]
 fn a_file_with_a_list_of_free_pages_is_taken_over() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/go-freelist.db");
-    let disk = MemoryDisk::default();
-    disk.put_file(Path::new(PATH), std::fs::read(path).unwrap());
+    let disk = SimDisk::new();
+    disk.put_file(Path::new(PATH), &std::fs::read(path).unwrap());
     let (mut writer, view) = bolt::open(&disk, Path::new(PATH), &Options::default()).unwrap();
     assert_eq!(bolt::check(&view).unwrap(), []);
     assert_eq!((view.page_size(), view.txid().0), (1024, 4));
@@ -184,8 +184,8 @@ fn a_file_with_a_list_of_free_pages_is_taken_over() {
 #[test]
 fn etcds_file_can_be_written_on() {
     let content = unpack("single-sigterm.tar.gz", "single-sigterm/data/member/snap/db");
-    let disk = MemoryDisk::default();
-    disk.put_file(Path::new(PATH), content);
+    let disk = SimDisk::new();
+    disk.put_file(Path::new(PATH), &content);
     let (mut writer, view) = bolt::open(&disk, Path::new(PATH), &Options::default()).unwrap();
     let mut model = read_all(&view).unwrap();
     for round in 0..10u8 {

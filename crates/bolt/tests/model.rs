@@ -11,7 +11,7 @@ use std::path::Path;
 use bolt::{Fill, Options, View, Writer};
 use bytes::Bytes;
 use env::{Rng, SeededRng};
-use support::disk::MemoryDisk;
+use simenv::SimDisk;
 use support::{Model, fill, read_all, scale, scan_all, value_len};
 
 const PATH: &str = "/db";
@@ -19,7 +19,7 @@ const BUCKETS: [&[u8]; 4] = [b"alarm", b"key", b"lease", b"meta"];
 
 struct Run {
     rng: SeededRng,
-    disk: MemoryDisk,
+    disk: SimDisk,
     options: Options,
     writer: Option<Writer>,
     committed: Model,
@@ -34,7 +34,7 @@ impl Run {
         let page_size = [1024, 4096, 4096, 16384][rng.below(4) as usize];
         let cache_bytes = [0, 100_000, 8 << 20][rng.below(3) as usize];
         let options = Options { page_size, cache_bytes, ..Options::default() };
-        let disk = MemoryDisk::default();
+        let disk = SimDisk::new();
         let mut run = Self {
             rng,
             disk,
@@ -186,8 +186,8 @@ fn deep_trees_keep_their_shape() {
     for seed in 0..8 * scale() {
         println!("seed {seed}");
         let mut rng = SeededRng::new(seed);
-        let disk = MemoryDisk::default();
-        disk.limit_len(8 << 20);
+        let disk = SimDisk::new();
+        disk.set_len_max(8 << 20);
         let options = Options { page_size: 1024, ..Options::default() };
         let (mut writer, _) = bolt::open(&disk, Path::new(PATH), &options).unwrap();
         writer.create_bucket(b"key").unwrap();

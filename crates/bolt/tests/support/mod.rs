@@ -2,14 +2,13 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-pub mod disk;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bolt::View;
 use bytes::Bytes;
 use env::{Rng, SeededRng};
+use simenv::{Operation, SimDisk};
 
 /// The buckets and rows that a file is expected to have.
 pub type Model = BTreeMap<Bytes, BTreeMap<Bytes, Bytes>>;
@@ -71,4 +70,9 @@ pub fn value_len(rng: &mut SeededRng) -> usize {
         _ => 60,
     };
     rng.below(bound) as usize
+}
+
+/// How many syncs of files there were.
+pub fn syncs(disk: &SimDisk) -> u64 {
+    disk.counts().of(Operation::Sync)
 }
