@@ -9,7 +9,7 @@ use backend::{Backend, Bucket, Committer, Error, Generation, Options, Position, 
 use bytes::Bytes;
 use proto::raftpb::ConfState;
 use proto::version::Version;
-use support::disk::{MemoryDisk, Operation};
+use simenv::{Fault, Operation, SimDisk};
 use support::state::State;
 use types::{Index, RecordKey, Revision, Term};
 
@@ -19,8 +19,8 @@ fn options() -> Options {
     Options::new(PATH)
 }
 
-fn new() -> (MemoryDisk, Backend, Committer) {
-    let disk = MemoryDisk::new();
+fn new() -> (SimDisk, Backend, Committer) {
+    let disk = support::disk();
     let (backend, committer) = backend::open(Arc::new(disk.clone()), options()).expect("open");
     (disk, backend, committer)
 }
@@ -53,7 +53,7 @@ fn a_new_file_has_the_ten_buckets_and_no_position() {
     drop((backend, committer));
     let before = disk.operations();
     backend::open(Arc::new(disk.clone()), options()).expect("open again");
-    assert_eq!(disk.operations(), before + 1, "only the open itself");
+    assert_eq!(disk.operations(), before + 1, "only the sync of what may be there");
 }
 
 #[test]
@@ -72,9 +72,11 @@ fn a_file_in_use_is_locked_until_its_last_reader_is_gone() {
 fn leftovers_of_a_defragmentation_are_removed_at_the_start() {
     let leftover = Path::new("/data/member/snap/db.tmp.123");
     let other = Path::new("/data/member/snap/0000000000000001.snap");
-    let disk = MemoryDisk::new().with_file(leftover, &[1]).with_file(other, &[2]);
+    let disk = SimDisk::new();
+    disk.put_file(leftover, &[1]);
+    disk.put_file(other, &[2]);
     backend::open(Arc::new(disk.clone()), options()).expect("open");
-    assert_eq!(disk.names(), [other, Path::new(PATH)]);
+    assert_eq!(disk.files(), [other, Path::new(PATH)]);
 }
 
 #[test]
@@ -93,7 +95,7 @@ fn a_damaged_row_names_file_and_row() {
 
 #[test]
 fn commits_are_due_and_buffers_full_at_their_bounds() {
-    let disk = MemoryDisk::new();
+    let disk = support::disk();
     let bounds = Options { batch_operations: 3, buffer_bytes_max: 1000, ..options() };
     let (mut backend, mut committer) = backend::open(Arc::new(disk), bounds).expect("open");
     put(&mut backend, 2, "a");
@@ -255,7 +257,7 @@ fn a_snapshot_is_the_state_of_its_ticket() {
         commit(&mut backend, &mut committer, index);
     }
     assert_eq!((copy.len() as u64, size), (size, ticket.state.size()));
-    let disk = MemoryDisk::new().with_file(Path::new(PATH), &copy);
+    let disk = support::disk_with(&copy);
     let next = Options { generation: Generation(5), ..options() };
     let (restored, _) = backend::open(Arc::new(disk), next).expect("open");
     let state = restored.last_committed();
@@ -292,7 +294,7 @@ fn a_defragmented_file_is_smaller_and_old_views_stay() {
     assert!(state.size() < old.committed().size() / 4, "{} bytes", state.size());
     assert_eq!(State::read(old.committed()), full);
     assert_eq!(old.generation(), Generation(0));
-    assert_eq!(disk.names(), [Path::new(PATH)]);
+    assert_eq!(disk.files(), [Path::new(PATH)]);
 }
 
 #[test]
@@ -302,7 +304,7 @@ fn a_swap_whose_name_may_be_lost_is_the_end() {
     commit(&mut backend, &mut committer, 4);
     let defrag = committer.start_defrag().expect("start");
     disk.set_fault(|operation, _| {
-        (operation == Operation::SyncDir).then(|| std::io::Error::other("the disk is gone"))
+        (operation == Operation::SyncDir).then_some(Fault::Error(std::io::ErrorKind::Other))
     });
     assert!(matches!(committer.finish_defrag(defrag), Err(Error::Io { .. })));
     disk.clear_fault();
@@ -336,6 +338,6 @@ fn a_copy_that_missed_deletions_is_refused() {
     let step = backend::CompactionStep { from, compact_revision: 9, batch_records: 100 };
     committer.compact(&step, |_, _| Ok(backend::Fate::Delete)).expect("compact");
     assert!(matches!(committer.finish_defrag(defrag), Err(Error::Stale)));
-    assert_eq!(disk.names(), [Path::new(PATH)]);
+    assert_eq!(disk.files(), [Path::new(PATH)]);
     assert_eq!(State::read(committer.state()).records.len(), 20);
 }

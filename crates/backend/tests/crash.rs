@@ -13,7 +13,7 @@ use backend::{
 use bytes::Bytes;
 use env::{Rng, SeededRng};
 use proto::raftpb::ConfState;
-use support::disk::{MemoryDisk, Operation};
+use simenv::{Fault, Operation, SimDisk};
 use support::state::{Buffer, State, check_committed};
 use types::{Index, RecordKey, Revision, Term};
 
@@ -28,21 +28,42 @@ struct Node {
     file: State,
     /// What becomes durable by the operation that is running, if it gets so far.
     next: Option<State>,
+    /// Both, at each mark on the disk.
+    history: Vec<[Option<State>; 2]>,
+    disk: SimDisk,
     revision: i64,
 }
 
-fn open(disk: &MemoryDisk) -> Result<(Backend, Committer)> {
+fn open(disk: &SimDisk) -> Result<(Backend, Committer)> {
     let mut options = Options::new(PATH);
     options.cache_bytes = 256 << 10;
     backend::open(Arc::new(disk.clone()), options)
 }
 
 impl Node {
-    fn start(disk: MemoryDisk, seed: u64) -> Result<Self> {
+    fn start(disk: SimDisk, seed: u64) -> Result<Self> {
         let (backend, committer) = open(&disk)?;
         let rng = SeededRng::new(seed);
         let (file, next, revision) = (State::default(), None, 1);
-        Ok(Self { backend, committer, rng, file, next, revision })
+        let history = Vec::new();
+        Ok(Self { backend, committer, rng, file, next, history, disk, revision })
+    }
+
+    /// Something is going to become durable.
+    fn may_become(&mut self, next: State) {
+        self.next = Some(next);
+        self.mark();
+    }
+
+    /// It is durable.
+    fn has_become(&mut self) {
+        self.file = self.next.take().expect("what was written");
+        self.mark();
+    }
+
+    fn mark(&mut self) {
+        self.disk.mark(self.history.len() as u64);
+        self.history.push([Some(self.file.clone()), self.next.clone()]);
     }
 
     /// Applies some entries and freezes them.
@@ -65,17 +86,15 @@ impl Node {
         let position = Position { index: Index(self.revision as u64), term: Term(1), conf_state };
         let mut next = self.file.clone();
         next.add(&buffer, position.clone());
-        self.next = Some(next);
+        self.may_become(next);
         self.backend.freeze(position)
     }
 
     fn commit(&mut self) -> Result<()> {
         let job = self.write();
-        let next = self.next.take();
         self.committer.prepare(job)?;
-        self.next = next;
         let done = self.committer.finish()?;
-        self.file = self.next.take().expect("what was written");
+        self.has_become();
         self.backend.committed(done);
         Ok(())
     }
@@ -95,11 +114,11 @@ impl Node {
             if visited.len() <= 50 {
                 next.set_finished(compact_revision);
             }
-            self.next = Some(next);
+            self.may_become(next);
             let compacted = self.committer.compact(&step, |key, _| {
                 Ok(if key.revision.main % 3 > 0 { Fate::Delete } else { Fate::Keep })
             })?;
-            self.file = self.next.take().expect("what was written");
+            self.has_become();
             from = compacted.next;
             self.backend.committed(compacted.done);
         }
@@ -128,44 +147,24 @@ impl Node {
     }
 }
 
-/// Runs the workload with the disk failing at the given change.
-fn run(seed: u64, fail_at: u64) -> (MemoryDisk, Option<Node>, Result<()>) {
-    let disk = MemoryDisk::new();
-    let mut count = 0;
-    disk.set_fault(move |operation, _| {
-        count += 1;
-        let failed = count > fail_at && operation != Operation::Open;
-        failed.then(|| io::Error::other("the disk is gone"))
-    });
-    match Node::start(disk.clone(), seed) {
-        Ok(mut node) => {
-            let result = node.work();
-            (disk, Some(node), result)
-        }
-        Err(error) => (disk, None, Err(error)),
-    }
-}
-
 #[test]
 fn a_power_loss_leaves_the_state_before_or_after() {
-    let seed = 7;
-    for fail_at in 0.. {
-        let (disk, node, result) = run(seed, fail_at);
-        let allowed = match &node {
-            Some(node) => [Some(node.file.clone()), node.next.clone()],
-            None => [Some(State::default()), None],
-        };
-        let loss = disk.crash(fail_at);
-        drop(node);
-        let (backend, mut committer) = open(&loss).expect("open after the power loss");
-        let found = State::read(backend.last_committed());
-        let known = allowed.iter().flatten().any(|state| *state == found);
-        assert!(known, "change {fail_at}: found {:?}, {:?}", found.position, result);
-        assert_eq!(loss.names(), [Path::new(PATH)], "change {fail_at}");
-        check_goes_on(backend, &mut committer, found);
-        if result.is_ok() {
-            assert!(fail_at > 50, "the workload made only {fail_at} changes");
-            return;
+    let disk = support::disk();
+    let mut node = Node::start(disk.clone(), 7).expect("start");
+    node.work().expect("work");
+    assert!(disk.operations() > 50, "the workload made only {} changes", disk.operations());
+    let mut rng = SeededRng::new(7);
+    for (at, crash) in disk.crashes().enumerate() {
+        for loss in [crash.nothing(), crash.everything(), crash.sampled(&mut rng)] {
+            let (backend, mut committer) = open(&loss).expect("open after the power loss");
+            let found = State::read(backend.last_committed());
+            let known = match crash.mark() {
+                Some(mark) => node.history[mark as usize].iter().flatten().any(|s| *s == found),
+                None => found == State::default(),
+            };
+            assert!(known, "change {at}: found {:?}", found.position);
+            assert_eq!(loss.files(), [Path::new(PATH)], "change {at}");
+            check_goes_on(backend, &mut committer, found);
         }
     }
 }
@@ -185,18 +184,23 @@ fn check_goes_on(mut backend: Backend, committer: &mut Committer, found: State) 
     check_committed(backend.last_committed(), &expected);
 }
 
+/// What a power loss now may leave.
+fn now(disk: &SimDisk, seed: u64) -> SimDisk {
+    disk.crash(disk.operations()).sampled(&mut SeededRng::new(seed))
+}
+
 #[test]
 fn between_the_halves_of_a_commit_the_file_is_as_before() {
     for seed in 0..20 {
-        let disk = MemoryDisk::new();
+        let disk = support::disk();
         let mut node = Node::start(disk.clone(), seed).expect("start");
         node.commit().expect("commit");
         let job = node.write();
         node.committer.prepare(job).expect("prepare");
-        let (backend, _) = open(&disk.crash(seed)).expect("open");
+        let (backend, _) = open(&now(&disk, seed)).expect("open");
         check_committed(backend.last_committed(), &node.file);
         node.committer.finish().expect("finish");
-        let (backend, _) = open(&disk.crash(seed)).expect("open");
+        let (backend, _) = open(&now(&disk, seed)).expect("open");
         check_committed(backend.last_committed(), &node.next.expect("what was written"));
     }
 }
@@ -204,17 +208,17 @@ fn between_the_halves_of_a_commit_the_file_is_as_before() {
 #[test]
 fn after_a_failed_write_nothing_more_is_written() {
     for operation in [Operation::Write, Operation::Sync] {
-        let disk = MemoryDisk::new();
+        let disk = support::disk();
         let mut node = Node::start(disk.clone(), 1).expect("start");
         node.commit().expect("commit");
         disk.set_fault(move |found, _| {
-            (found == operation).then(|| io::Error::from(io::ErrorKind::StorageFull))
+            (found == operation).then_some(Fault::Error(io::ErrorKind::StorageFull))
         });
         assert!(node.commit().is_err());
         disk.clear_fault();
         let before = disk.operations();
         let key = RecordKey { revision: Revision::new(1_000_000, 0), tombstone: false };
-        let (mut other, _) = open(&disk.crash(1)).expect("open");
+        let (mut other, _) = open(&now(&disk, 1)).expect("open");
         other.put_record(key, Bytes::new());
         let job = other.freeze(Position { index: Index(1_000_000), ..Position::default() });
         let again = node.committer.prepare(job).and_then(|()| node.committer.finish());
@@ -226,19 +230,19 @@ fn after_a_failed_write_nothing_more_is_written() {
 #[test]
 fn a_failed_defragmentation_leaves_the_file_in_use() {
     let reference = {
-        let mut node = Node::start(MemoryDisk::new(), 3).expect("start");
+        let mut node = Node::start(support::disk(), 3).expect("start");
         node.commit().expect("commit");
         node.file
     };
     for fail_at in 1.. {
-        let disk = MemoryDisk::new();
+        let disk = support::disk();
         let mut node = Node::start(disk.clone(), 3).expect("start");
         node.commit().expect("commit");
         let mut count = 0;
         disk.set_fault(move |operation, path| {
             let copy = path.to_string_lossy().contains("db.tmp.") || operation == Operation::Rename;
             count += u64::from(copy);
-            (copy && count == fail_at).then(|| io::Error::from(io::ErrorKind::StorageFull))
+            (copy && count == fail_at).then_some(Fault::Error(io::ErrorKind::StorageFull))
         });
         let result = node.defragment_once();
         disk.clear_fault();
@@ -250,7 +254,7 @@ fn a_failed_defragmentation_leaves_the_file_in_use() {
             Err(Error::Defrag(_)) => {}
             Err(other) => panic!("change {fail_at}: {other}"),
         }
-        assert_eq!(disk.names(), [Path::new(PATH)], "change {fail_at}");
+        assert_eq!(disk.files(), [Path::new(PATH)], "change {fail_at}");
         check_committed(node.committer.state(), &reference);
         node.commit().expect("commit after the failure");
         node.defragment_once().expect("defragment after the failure");

@@ -10,21 +10,22 @@ use std::sync::Arc;
 
 use backend::{Backend, Committer, CompactionStep, Error, Fate, Options, Position, Result};
 use bytes::Bytes;
+use env::SeededRng;
 use env::fail::{Term, remove, set};
-use support::disk::MemoryDisk;
+use simenv::SimDisk;
 use support::state::State;
 use types::{Index, RecordKey, Revision};
 
 const PATH: &str = "/data/member/snap/db";
 
 struct Node {
-    disk: MemoryDisk,
+    disk: SimDisk,
     backend: Backend,
     committer: Committer,
 }
 
 fn start() -> Node {
-    let disk = MemoryDisk::new();
+    let disk = support::disk();
     let (backend, committer) =
         backend::open(Arc::new(disk.clone()), Options::new(PATH)).expect("open");
     let mut node = Node { disk, backend, committer };
@@ -58,7 +59,7 @@ impl Node {
 
     /// What the disk holds after a power loss.
     fn durable(&self) -> State {
-        let disk = self.disk.crash(1);
+        let disk = self.disk.crash(self.disk.operations()).sampled(&mut SeededRng::new(1));
         let (backend, _) = backend::open(Arc::new(disk), Options::new(PATH)).expect("open");
         State::read(backend.last_committed())
     }
@@ -119,7 +120,7 @@ fn each_point_stops_its_moment() {
         let error = node.defragment().expect_err(name);
         assert!(remove(name));
         assert!(matches!(&error, Error::Defrag(text) if text == "some random error"), "{error}");
-        assert_eq!(node.disk.names(), [Path::new(PATH)], "{name}");
+        assert_eq!(node.disk.files(), [Path::new(PATH)], "{name}");
         node.commit(3).expect("commit");
         node.defragment().expect(name);
     }

@@ -3,13 +3,12 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use backend::{Backend, Bucket, Committed, DefragProgress, Options, Position, schema};
 use bytes::Bytes;
 use env::{Rng, SeededRng};
-use support::disk::MemoryDisk;
+use simenv::SimDisk;
 use support::golden::{self, Archive};
 use types::Revision;
 
@@ -24,9 +23,9 @@ fn every_file_of_etcd_s_is_read_as_etcd_reads_it() {
     for name in golden::SINGLE {
         println!("{name}");
         let archive = Archive::unpack(name, &[DATABASE, DUMP, HASH]);
-        let disk = MemoryDisk::new().with_file(Path::new(PATH), &archive.file(DATABASE));
+        let disk = support::disk_with(&archive.file(DATABASE));
         let (backend, _) = backend::open(Arc::new(disk.clone()), Options::new(PATH)).expect("open");
-        assert_eq!(disk.operations(), 1, "opening wrote something");
+        assert_eq!(disk.writes(), [], "opening wrote something");
         check_rows(backend.last_committed(), &archive.file(DUMP));
         check_codecs(&backend);
         check_meta(name, &backend);
@@ -53,14 +52,14 @@ fn a_damaged_file_is_an_error_and_never_a_panic() {
             let at = page * 4096 + rng.below(reach);
             damaged[at as usize] ^= 1 << rng.below(8);
         }
-        let disk = MemoryDisk::new().with_file(Path::new(PATH), &damaged);
+        let disk = support::disk_with(&damaged);
         refused += u32::from(read_all(disk).is_err());
     }
     assert!(refused > 20, "{refused} of 100 were refused");
 }
 
 /// Reads whatever there is to read, and commits.
-fn read_all(disk: MemoryDisk) -> backend::Result<()> {
+fn read_all(disk: SimDisk) -> backend::Result<()> {
     let (mut backend, mut committer) = backend::open(Arc::new(disk), Options::new(PATH))?;
     let state = backend.last_committed().clone();
     state.scan_records(|_, _| Ok(()))?;

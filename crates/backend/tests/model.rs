@@ -13,7 +13,7 @@ use backend::{
 use bytes::Bytes;
 use env::{Rng, SeededRng};
 use proto::raftpb::ConfState;
-use support::disk::MemoryDisk;
+use simenv::SimDisk;
 use support::state::{Buffer, MODELLED, Records, State, check_committed, rows_of};
 use types::{Index, RecordKey, Revision, Term};
 
@@ -34,7 +34,7 @@ struct Wish {
 
 struct World {
     rng: SeededRng,
-    disk: MemoryDisk,
+    disk: SimDisk,
     backend: Backend,
     committer: Committer,
     active: Buffer,
@@ -66,7 +66,7 @@ struct Counts {
     tickets: u32,
 }
 
-fn open(disk: &MemoryDisk) -> (Backend, Committer) {
+fn open(disk: &SimDisk) -> (Backend, Committer) {
     let mut options = Options::new(PATH);
     options.batch_operations = 60;
     options.buffer_bytes_max = 64 << 10;
@@ -76,7 +76,7 @@ fn open(disk: &MemoryDisk) -> (Backend, Committer) {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let disk = MemoryDisk::new();
+        let disk = support::disk();
         let (backend, committer) = open(&disk);
         Self {
             rng: SeededRng::new(seed),
@@ -341,7 +341,7 @@ impl World {
         }
     }
 
-    fn end(self) -> (SeededRng, MemoryDisk, State, Counts) {
+    fn end(self) -> (SeededRng, SimDisk, State, Counts) {
         (self.rng, self.disk, self.file, self.counts)
     }
 
@@ -350,10 +350,10 @@ impl World {
     fn restart(self) -> Self {
         let (mut rng, mut disk, file, counts) = self.end();
         if rng.below(2) == 0 {
-            disk = disk.crash(rng.next_u64());
+            disk = disk.crash(disk.operations()).sampled(&mut rng);
         }
         let (backend, committer) = open(&disk);
-        assert_eq!(disk.names(), [Path::new(PATH)]);
+        assert_eq!(disk.files(), [Path::new(PATH)]);
         check_committed(backend.last_committed(), &file);
         let index = file.position.index;
         let revision = file.records.keys().last().map_or(1, |key| key.revision.main);

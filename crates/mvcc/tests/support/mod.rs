@@ -1,7 +1,6 @@
 //! What the tests of this crate share: a store over a real backend on a disk in memory.
 #![allow(dead_code)]
 
-pub mod disk;
 pub mod golden;
 pub mod model;
 
@@ -11,15 +10,15 @@ use std::sync::Arc;
 
 use backend::{Backend, Committer, Options, Position};
 use bytes::Bytes;
-use disk::MemoryDisk;
 use mvcc::{Compaction, Hashes, ReadView, Restored, Store};
+use simenv::SimDisk;
 use types::{Index, LeaseId, Term};
 
 pub const PATH: &str = "/data/member/snap/db";
 
 /// A store, its backend and its compactions, driven by hand.
 pub struct Stand {
-    pub disk: MemoryDisk,
+    pub disk: SimDisk,
     pub backend: Backend,
     pub committer: Committer,
     pub store: Store,
@@ -30,16 +29,24 @@ pub struct Stand {
     applied: u64,
 }
 
+fn disk() -> SimDisk {
+    let disk = SimDisk::new();
+    disk.put_dir(Path::new("/data/member/snap"));
+    disk
+}
+
 impl Stand {
     pub fn new() -> Self {
-        Self::open(MemoryDisk::default())
+        Self::open(disk())
     }
 
     pub fn with_file(content: Vec<u8>) -> Self {
-        Self::open(MemoryDisk::with_file(Path::new(PATH), content))
+        let disk = SimDisk::new();
+        disk.put_file(Path::new(PATH), &content);
+        Self::open(disk)
     }
 
-    pub fn open(disk: MemoryDisk) -> Self {
+    pub fn open(disk: SimDisk) -> Self {
         let (backend, committer) =
             backend::open(Arc::new(disk.clone()), Options::new(PATH)).unwrap();
         let applied = backend.last_committed().position().index.get();
@@ -50,11 +57,9 @@ impl Stand {
         Self { disk, backend, committer, store, compactions, hashes, leases, applied }
     }
 
-    /// Starts anew from what is committed.
+    /// Starts anew from what is committed, as another process: views of this one may live on.
     pub fn reopen(&mut self) {
-        let disk = self.disk.clone();
-        *self = Self::open(MemoryDisk::default());
-        *self = Self::open(disk);
+        *self = Self::open(self.disk.killed(self.disk.operations()));
     }
 
     pub fn view(&self) -> ReadView {
