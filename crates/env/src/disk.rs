@@ -98,7 +98,8 @@ pub trait Disk: Send + Sync + 'static {
     /// As the system says; `NotFound` when there is nothing.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
 
-    /// Makes the names in a directory durable.
+    /// Makes the names in a directory durable. The empty path, which is the parent of a bare name,
+    /// is the working directory.
     ///
     /// # Errors
     /// As the system says; final.

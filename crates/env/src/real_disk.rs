@@ -64,6 +64,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         fs::File::open(path)?.sync_all()
     }
 }
@@ -220,6 +221,12 @@ mod tests {
             assert!(second.try_lock(lock).expect("lock at last"));
         }
         fs::remove_dir_all(dir).expect("clean up");
+    }
+
+    #[test]
+    fn the_parent_of_a_bare_name_can_be_synced() {
+        let parent = Path::new("default.etcd").parent().unwrap();
+        RealDisk.sync_dir(parent).unwrap();
     }
 
     #[test]
