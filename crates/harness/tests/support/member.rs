@@ -3,6 +3,7 @@
 use super::api::Api;
 use harness::{Folder, Port, Server, ServerOptions};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A member of one. Its server is killed, and its folder removed, when this goes.
 #[derive(Debug)]
@@ -49,6 +50,15 @@ impl Member {
         assert!(self.server.is_none(), "the server runs already");
         self.server = Some(Server::start(&self.options, &self.client, &self.peer)?);
         Ok(())
+    }
+
+    /// Starts the server, and kills it when it has had so much time, wherever it is then.
+    pub fn start_and_kill(&mut self, after: Duration) {
+        assert!(self.server.is_none(), "the server runs already");
+        let mut server = Server::spawn(&self.options, &self.client, &self.peer).unwrap();
+        let ended = server.wait(after).unwrap();
+        assert!(ended.is_none(), "the server ended by itself: {ended:?}\n{}", server.log());
+        server.kill().unwrap();
     }
 
     /// The running server.
