@@ -84,7 +84,8 @@ impl Change {
         if member.id != id {
             return malformed(format!("it names {id} and {}", member.id));
         }
-        if id == MemberId(0) {
+        // No member has this number, so that there is nothing to update.
+        if id == MemberId(0) && change.change_type != ConfChangeType::UpdateNode {
             return malformed("it names no member".to_owned());
         }
         let is_learner = change.change_type == ConfChangeType::AddLearnerNode;

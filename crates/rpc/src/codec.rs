@@ -4,8 +4,12 @@ use std::marker::PhantomData;
 
 use bytes::Buf;
 use prost::{Message, Name};
+use proto::DecodeError;
+use proto::etcdserverpb::TxnRequest;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+use crate::status::status;
 
 /// The codec of every service: encodes `T`, decodes `U`.
 pub(crate) struct GuardedCodec<T, U>(PhantomData<(T, U)>);
@@ -55,10 +59,18 @@ impl<U: Message + Name + Default> Decoder for GuardedDecoder<U> {
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let bytes = buffer.copy_to_bytes(buffer.remaining());
-        let message = proto::decode(bytes).map_err(|error| {
-            // grpc-go's words for a message that does not parse.
-            Status::internal(format!("grpc: error unmarshalling request: {error}"))
-        })?;
-        Ok(Some(message))
+        proto::decode(bytes).map(Some).map_err(refusal::<U>)
+    }
+}
+
+/// The status of a message that cannot be read.
+fn refusal<U: Name>(error: DecodeError) -> Status {
+    match error {
+        // As in Go, where such a transaction is read and then found to have too many levels.
+        DecodeError::TooDeep { .. } if U::NAME == TxnRequest::NAME => {
+            status(proto::error::Error::TooManyOps.into())
+        }
+        // grpc-go's words.
+        error => Status::internal(format!("grpc: error unmarshalling request: {error}")),
     }
 }

@@ -11,6 +11,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::adapter::{Adapter, unary};
+use crate::edge::reworded;
 use crate::grpc::etcdserverpb::lease_server::Lease;
 use crate::metadata;
 use crate::status::status;
@@ -63,12 +64,12 @@ async fn keep_alive<S: Service>(
     loop {
         let request = tokio::select! {
             request = requests.next() => request,
-            error = &mut cut => Some(Err(status(error))),
+            status = &mut cut => Some(Err(status)),
             () = answers.closed() => return,
         };
         let answer = match request {
             None => return,
-            Some(Err(error)) => Err(error),
+            Some(Err(status)) => Err(reworded(status)),
             Some(Ok(request)) => service.lease_keep_alive(&caller, request).await.map_err(status),
         };
         let failed = answer.is_err();

@@ -9,6 +9,7 @@ mod adapter;
 mod auth;
 mod cluster;
 mod codec;
+mod edge;
 mod election;
 mod health;
 mod kv;

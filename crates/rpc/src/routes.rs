@@ -5,15 +5,19 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use api::Service;
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{Request, Response, Uri, header};
 use http_body::Body;
+use tonic::Status;
+use tonic::codec::CompressionEncoding;
 use tonic::server::NamedService;
 use tower::Service as _;
 
 use crate::adapter::Adapter;
+use crate::edge;
 use crate::grpc::etcdserverpb::{
     auth_server::AuthServer, cluster_server::ClusterServer, kv_server::KvServer,
     lease_server::LeaseServer, maintenance_server::MaintenanceServer, watch_server::WatchServer,
@@ -35,13 +39,13 @@ pub struct Limits {
     pub request_bytes_max: usize,
 }
 
-/// Whether a request is gRPC's.
+/// Whether a request is gRPC's, in whatever encoding.
 #[must_use]
 pub fn is_grpc<B>(request: &Request<B>) -> bool {
-    request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let encoding =
+        content_type.and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
+    encoding.is_some_and(|encoding| matches!(encoding, [] | [b'+' | b';', ..]))
 }
 
 /// The gRPC services of a member.
@@ -84,6 +88,7 @@ impl<S: Service> Grpc<S> {
         macro_rules! server {
             ($server:ident) => {
                 $server::new(Adapter(Arc::clone(&service)))
+                    .accept_compressed(CompressionEncoding::Gzip)
                     .max_decoding_message_size(request_bytes_max)
                     .max_encoding_message_size(usize::MAX)
             };
@@ -107,13 +112,28 @@ impl<S: Service> Grpc<S> {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
+        let refuse =
+            |refusal: Status| -> Answer { Box::pin(std::future::ready(Ok(refusal.into_http()))) };
+        let timeout = match edge::admit(request.headers()) {
+            Ok(timeout) => timeout,
+            Err(refusal) => return refuse(refusal),
+        };
+        let uri = request.uri().clone();
+        let (service, method) = match names(path(&uri)) {
+            Ok(names) => names,
+            Err(refusal) => return refuse(refusal),
+        };
         macro_rules! route {
             ($($field:ident: $server:ident),*) => {
-                match service_of(request.uri().path()) {
-                    $(Some(<$server<Adapter<S>> as NamedService>::NAME) => {
-                        Box::pin(self.$field.call(request))
+                match service {
+                    // tonic looks at the path alone.
+                    $(<$server<Adapter<S>> as NamedService>::NAME if uri.query().is_some() => {
+                        refuse(edge::unknown_method(service, method))
+                    }
+                    <$server<Adapter<S>> as NamedService>::NAME => {
+                        Box::pin(finish(self.$field.call(request), timeout, uri))
                     })*
-                    service => Box::pin(std::future::ready(Ok(unknown(service)))),
+                    _ => refuse(Status::unimplemented(format!("unknown service {service}"))),
                 }
             };
         }
@@ -149,18 +169,36 @@ where
     }
 }
 
-/// `package.Service` of `/package.Service/Method`.
-fn service_of(path: &str) -> Option<&str> {
-    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
-    (!method.is_empty() && !method.contains('/')).then_some(service)
+/// Waits for a method's answer as long as its caller does.
+async fn finish(
+    answer: impl Future<Output = Result<Response<GrpcBody>, Infallible>>,
+    timeout: Option<Duration>,
+    uri: Uri,
+) -> Result<Response<GrpcBody>, Infallible> {
+    let mut response = match timeout {
+        None => answer.await?,
+        Some(Duration::ZERO) => return Ok(edge::too_late()),
+        Some(timeout) => match tokio::time::timeout(timeout, answer).await {
+            Ok(answered) => answered?,
+            Err(_) => return Ok(edge::too_late()),
+        },
+    };
+    if let Ok((service, method)) = names(path(&uri)) {
+        edge::reword(&mut response, service, method);
+    }
+    Ok(response)
 }
 
-fn unknown(service: Option<&str>) -> Response<GrpcBody> {
-    let text = match service {
-        Some(service) => format!("unknown service {service}"),
-        None => "malformed method name".to_owned(),
-    };
-    tonic::Status::unimplemented(text).into_http()
+/// The path as it was sent.
+fn path(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("", |path| path.as_str())
+}
+
+/// `package.Service` and `Method` of `/package.Service/Method`; the first slash may be missing, as
+/// in Go.
+fn names(path: &str) -> Result<(&str, &str), Status> {
+    let malformed = || Status::unimplemented(format!("malformed method name: {path:?}"));
+    path.strip_prefix('/').unwrap_or(path).rsplit_once('/').ok_or_else(malformed)
 }
 
 #[cfg(test)]
@@ -168,10 +206,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_two_part_paths_name_a_service() {
-        assert_eq!(service_of("/etcdserverpb.KV/Range"), Some("etcdserverpb.KV"));
-        for path in ["", "/", "etcdserverpb.KV/Range", "//Range/x", "/a/", "/a/b/c", "/a"] {
-            assert!(service_of(path).is_none_or(str::is_empty), "{path}");
+    fn paths_name_a_service_and_a_method() {
+        for (path, expected) in [
+            ("/etcdserverpb.KV/Range", Some(("etcdserverpb.KV", "Range"))),
+            ("//etcdserverpb.KV/Range", Some(("/etcdserverpb.KV", "Range"))),
+            ("/a/", Some(("a", ""))),
+            ("/a/b/c", Some(("a/b", "c"))),
+            ("/a", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(names(path).ok(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_grpc_is_grpc() {
+        let request = |content_type: &str| {
+            Request::builder().header(header::CONTENT_TYPE, content_type).body(()).expect("valid")
+        };
+        for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;x"] {
+            assert!(is_grpc(&request(content_type)), "{content_type}");
+        }
+        for content_type in ["application/grpcx", "application/json", "text/plain"] {
+            assert!(!is_grpc(&request(content_type)), "{content_type}");
         }
     }
 }

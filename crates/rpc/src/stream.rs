@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use api::{Caller, Error, Replies, Service};
+use api::{Caller, Replies, Service};
+use tokio::sync::oneshot;
 use tokio_stream::Stream;
 use tonic::Status;
 
 use crate::status::status;
 
-type Cut = Pin<Box<dyn Future<Output = Error> + Send>>;
+type Cut = Pin<Box<dyn Future<Output = Status> + Send>>;
 
 /// What tonic takes a stream's answers from.
 pub(crate) struct ReplyStream<T> {
@@ -24,12 +25,25 @@ impl<T> ReplyStream<T> {
     pub(crate) fn new<S: Service>(replies: Replies<T>, service: &Arc<S>, caller: Caller) -> Self {
         Self { replies, cut: Some(cut(service, caller)) }
     }
+
+    /// The same, which ends also with what is wrong with the caller's own messages.
+    pub(crate) fn or_broken(mut self, broken: oneshot::Receiver<Status>) -> Self {
+        if let Some(cut) = self.cut.take() {
+            self.cut = Some(Box::pin(async move {
+                tokio::select! {
+                    status = cut => status,
+                    Ok(status) = broken => status,
+                }
+            }));
+        }
+        self
+    }
 }
 
-/// The error that ends a stream of this caller, when it is time.
+/// The status that ends a stream of this caller, when it is time.
 pub(crate) fn cut<S: Service>(service: &Arc<S>, caller: Caller) -> Cut {
     let service = Arc::clone(service);
-    Box::pin(async move { service.cut(&caller).await })
+    Box::pin(async move { status(service.cut(&caller).await) })
 }
 
 impl<T> Stream for ReplyStream<T> {
@@ -41,9 +55,9 @@ impl<T> Stream for ReplyStream<T> {
             return Poll::Ready(next.map(|reply| reply.map_err(status)));
         }
         let Some(cut) = &mut self.cut else { return Poll::Ready(None) };
-        cut.as_mut().poll(context).map(|error| {
+        cut.as_mut().poll(context).map(|status| {
             self.cut = None;
-            Some(Err(status(error)))
+            Some(Err(status))
         })
     }
 }

@@ -3,10 +3,12 @@
 use api::{Requests, Service};
 use proto::etcdserverpb as pb;
 use proto::twin;
+use tokio::sync::oneshot;
 use tokio_stream::StreamExt;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::adapter::Adapter;
+use crate::edge::reworded;
 use crate::grpc::etcdserverpb::watch_server::Watch;
 use crate::metadata;
 use crate::status::status;
@@ -23,17 +25,31 @@ impl<S: Service> Watch for Adapter<S> {
         let caller = metadata::caller(request.metadata());
         self.0.admit_stream(&caller).map_err(status)?;
         let (requests, replies) = self.0.watch(&caller).await.map_err(status)?;
-        tokio::spawn(forward(request.into_inner(), requests));
-        Ok(Response::new(ReplyStream::new(replies, &self.0, caller)))
+        let (broken, is_broken) = oneshot::channel();
+        tokio::spawn(forward(request.into_inner(), requests, broken));
+        Ok(Response::new(ReplyStream::new(replies, &self.0, caller).or_broken(is_broken)))
     }
 }
 
 /// Hands the caller's messages on until either side ends. That the caller has no more to say ends
 /// nothing: its watches go on.
-async fn forward(mut stream: Streaming<pb::WatchRequest>, requests: Requests<pb::WatchRequest>) {
-    while let Some(Ok(request)) = stream.next().await {
-        if !requests.send(request).await {
-            return;
+async fn forward(
+    mut stream: Streaming<pb::WatchRequest>,
+    requests: Requests<pb::WatchRequest>,
+    broken: oneshot::Sender<Status>,
+) {
+    while let Some(request) = stream.next().await {
+        match request {
+            Ok(request) => {
+                if !requests.send(request).await {
+                    return;
+                }
+            }
+            Err(status) => {
+                // The caller may be gone.
+                let _ = broken.send(reworded(status));
+                return;
+            }
         }
     }
     requests.closed().await;
