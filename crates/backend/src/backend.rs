@@ -84,7 +84,8 @@ pub struct Ticket {
 impl Backend {
     pub(crate) fn new(options: &Options, committed: Committed) -> Result<Self> {
         let last_record = committed.last_record()?;
-        let sizes = Sizes::default();
+        let sizes = options.sizes.clone();
+        sizes.set_buffered(0);
         sizes.set_committed(committed.size(), committed.size_in_use());
         let bounds = Bounds {
             operations_due: options.batch_operations,

@@ -8,7 +8,7 @@ use env::Disk;
 
 use crate::committed::Committed;
 use crate::schema::Bucket;
-use crate::{Backend, Committer, Generation, Result, defrag};
+use crate::{Backend, Committer, Generation, Result, Sizes, defrag};
 
 /// How many operations a batch has before it is committed early (`--backend-batch-limit`).
 pub const BATCH_OPERATIONS: usize = 10_000;
@@ -34,6 +34,9 @@ pub struct Options {
     /// Which file this is at its path: [`Generation::next`] of the one that it replaces, when a
     /// snapshot was installed over that.
     pub generation: Generation,
+    /// Where the sizes are told: those of the file that it replaces, so that who looks at them goes
+    /// on seeing the present ones.
+    pub sizes: Sizes,
 }
 
 impl Options {
@@ -47,6 +50,7 @@ impl Options {
             buffer_bytes_max: BUFFER_BYTES_MAX,
             sync: Sync::Required,
             generation: Generation::default(),
+            sizes: Sizes::default(),
         }
     }
 }

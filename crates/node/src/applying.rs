@@ -5,7 +5,8 @@
 //!
 //! Invariants: a view is published before the answers that it shows; at most one commit is under
 //! way; compactions are carried out one after another, each after a committed state that holds its
-//! mark; nothing is applied while the write buffer is at its bound.
+//! mark; nothing is applied while the write buffer is at its bound, or while another member's
+//! database is being installed.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,9 +14,11 @@ use apply::{Applied, Applier, Effect, Error, View, Waiter};
 use backend::{CommitJob, Done, Ticket, TicketId};
 use membership::Cluster;
 use mvcc::{Compaction, KvHash, Step};
-use proto::raftpb::{Entry, Message};
+use proto::raftpb::{Entry, Message, Snapshot};
 use proto::version::Version;
 use types::Index;
+
+use crate::commit::{Installs, Loaded};
 
 /// What the applying side is told. `T` is somebody who waits for a committed state.
 pub enum Event<T> {
@@ -26,6 +29,10 @@ pub enum Event<T> {
         /// For raft, when they are applied.
         responses: Vec<Message>,
     },
+    /// The database that came with this snapshot takes the place of the state.
+    Install(Box<Snapshot>),
+    /// It did.
+    Installed(Box<Loaded>),
     /// A job of the commit thread is done.
     Committed(Done),
     /// A step of a compaction is done.
@@ -39,6 +46,8 @@ pub enum Event<T> {
     Tick,
     /// Somebody wants a committed state with everything applied so far.
     Ticket(T),
+    /// A member is to get a snapshot of everything applied so far, with this message.
+    SendSnapshot(Box<Message>),
     /// The file's schema should be of this version.
     StorageVersion(Version),
 }
@@ -57,7 +66,14 @@ pub enum Action<T> {
     /// Commit this.
     Commit(CommitJob),
     /// Carry out a step of this compaction: at once, or after a rest.
-    Compact(Box<Compaction>, Rest),
+    Compact(Box<Compaction>, Rest, Installs),
+    /// Install the database of this snapshot, once everything ordered so far is done.
+    Install(Box<Snapshot>),
+    /// The state is another member's now.
+    Installed {
+        /// It is compacted up to here, and nothing of that is left to be done.
+        compacted: Option<i64>,
+    },
     /// A compaction has come to its end.
     CompactionFinished {
         /// The revision compacted at.
@@ -69,6 +85,8 @@ pub enum Action<T> {
     Ticket(T, Ticket),
     /// A raft snapshot is due, of this state and these members.
     Snapshot(Ticket, Cluster),
+    /// Send this state and these members with this message.
+    SendSnapshot(Box<Message>, Ticket, Cluster),
 }
 
 /// Whether to pause before a step.
@@ -84,13 +102,17 @@ pub enum Rest {
 enum Purpose<T> {
     Compaction(Box<Compaction>),
     Snapshot,
+    Send(Box<Message>),
     Caller(T),
 }
 
 /// The applier, and what is under way around it.
 pub struct Applying<T> {
     applier: Applier,
-    waiting: VecDeque<Batch>,
+    waiting: VecDeque<Work>,
+    /// A database is being installed; how many were before.
+    installing: bool,
+    installs: Installs,
     purposes: BTreeMap<TicketId, Purpose<T>>,
     /// The members at the freeze that is being committed.
     frozen_cluster: Option<Cluster>,
@@ -103,9 +125,9 @@ pub struct Applying<T> {
     snapshotting: bool,
 }
 
-struct Batch {
-    entries: VecDeque<Entry>,
-    responses: Vec<Message>,
+enum Work {
+    Apply { entries: VecDeque<Entry>, responses: Vec<Message> },
+    Install(Box<Snapshot>),
 }
 
 impl<T> Applying<T> {
@@ -120,6 +142,8 @@ impl<T> Applying<T> {
         Self {
             applier,
             waiting: VecDeque::new(),
+            installing: false,
+            installs: Installs::default(),
             purposes: BTreeMap::new(),
             frozen_cluster: None,
             compactions: compaction.into_iter().map(Box::new).collect(),
@@ -155,10 +179,16 @@ impl<T> Applying<T> {
         let mut actions = Vec::new();
         let mut commit_wanted = false;
         let mut changed = false;
+        let mut installed = false;
         for event in events {
             match event {
                 Event::Entries { entries, responses } => {
-                    self.waiting.push_back(Batch { entries: entries.into(), responses });
+                    self.waiting.push_back(Work::Apply { entries: entries.into(), responses });
+                }
+                Event::Install(snapshot) => self.waiting.push_back(Work::Install(snapshot)),
+                Event::Installed(loaded) => {
+                    self.installed(*loaded);
+                    installed = true;
                 }
                 Event::Committed(done) => {
                     self.committed(done, &mut actions);
@@ -170,14 +200,20 @@ impl<T> Applying<T> {
                 }
                 Event::Tick => commit_wanted = true,
                 Event::Ticket(who) => self.want(Purpose::Caller(who)),
+                Event::SendSnapshot(message) => self.want(Purpose::Send(message)),
                 Event::StorageVersion(version) => self.migrate(version)?,
             }
         }
         let mut applied = Vec::new();
         let mut done = Vec::new();
-        self.apply(waiter, &mut applied, &mut done)?;
-        if changed || !applied.is_empty() {
+        let install = self.apply(waiter, &mut applied, &mut done)?;
+        if changed || installed || !applied.is_empty() {
             actions.push(Action::Publish(Box::new(self.applier.view())));
+        }
+        if installed {
+            let revision = self.applier.view().read.compact_revision();
+            let compacted = self.compactions.is_empty().then_some(revision);
+            actions.push(Action::Installed { compacted });
         }
         for result in &mut applied {
             self.keep_compactions(result);
@@ -190,30 +226,63 @@ impl<T> Applying<T> {
             actions.push(Action::Done(done));
         }
         actions.extend(applied.into_iter().map(Action::Answer));
-        self.snapshot_if_due();
-        self.begin_compaction();
-        self.commit(commit_wanted, &mut actions);
+        if let Some(snapshot) = install {
+            self.installing = true;
+            self.last_snapshot = Index(snapshot.metadata.index);
+            actions.push(Action::Install(snapshot));
+        }
+        if !self.installing {
+            self.snapshot_if_due();
+            self.begin_compaction();
+            self.commit(commit_wanted, &mut actions);
+        }
         Ok(actions)
     }
 
+    /// Applies what waits, up to a snapshot that is to be installed.
     fn apply(
         &mut self,
         waiter: impl Fn(u64) -> Waiter,
         applied: &mut Vec<Applied>,
         done: &mut Vec<Message>,
-    ) -> Result<(), Error> {
-        while let Some(batch) = self.waiting.front_mut() {
-            while let Some(entry) = batch.entries.pop_front() {
+    ) -> Result<Option<Box<Snapshot>>, Error> {
+        while !self.installing
+            && let Some(work) = self.waiting.pop_front()
+        {
+            let (mut entries, mut responses) = match work {
+                Work::Apply { entries, responses } => (entries, responses),
+                Work::Install(snapshot) => return Ok(Some(snapshot)),
+            };
+            while let Some(entry) = entries.pop_front() {
                 if self.applier.is_full() {
-                    batch.entries.push_front(entry);
-                    return Ok(());
+                    entries.push_front(entry);
+                    self.waiting.push_front(Work::Apply { entries, responses });
+                    return Ok(None);
                 }
                 applied.push(self.applier.apply(&entry, &waiter)?);
             }
-            done.append(&mut batch.responses);
-            self.waiting.pop_front();
+            done.append(&mut responses);
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Goes on with another member's state. What was under way in the old file is void; who waits
+    /// for a committed state gets one of the new.
+    fn installed(&mut self, loaded: Loaded) {
+        let Loaded { applier, compaction } = loaded;
+        self.applier = applier;
+        self.installing = false;
+        self.installs = self.installs.next();
+        self.compactions = compaction.into_iter().map(Box::new).collect();
+        self.compacting = false;
+        self.snapshotting = false;
+        self.frozen_cluster = None;
+        for purpose in std::mem::take(&mut self.purposes).into_values() {
+            match purpose {
+                Purpose::Compaction(_) | Purpose::Snapshot => {}
+                purpose @ (Purpose::Send(_) | Purpose::Caller(_)) => self.want(purpose),
+            }
+        }
     }
 
     /// Takes the compactions that were ordered out of the effects: they are this side's own affair.
@@ -246,7 +315,7 @@ impl<T> Applying<T> {
         let Step { done, more, hash, .. } = step;
         self.committed(done, actions);
         if more {
-            actions.push(Action::Compact(compaction, Rest::Pause));
+            actions.push(Action::Compact(compaction, Rest::Pause, self.installs));
             return;
         }
         self.compacting = false;
@@ -267,18 +336,24 @@ impl<T> Applying<T> {
             match self.purposes.remove(&ticket.id) {
                 Some(Purpose::Compaction(compaction)) => {
                     env::fail_point!("compactAfterCommitScheduledCompact");
-                    actions.push(Action::Compact(compaction, Rest::None));
+                    actions.push(Action::Compact(compaction, Rest::None, self.installs));
                 }
                 Some(Purpose::Snapshot) => {
-                    let cluster = self.frozen_cluster.clone().expect("a freeze came before");
                     self.last_snapshot = ticket.state.position().index;
                     self.snapshotting = false;
-                    actions.push(Action::Snapshot(ticket, cluster));
+                    actions.push(Action::Snapshot(ticket, self.frozen_members()));
+                }
+                Some(Purpose::Send(message)) => {
+                    actions.push(Action::SendSnapshot(message, ticket, self.frozen_members()));
                 }
                 Some(Purpose::Caller(who)) => actions.push(Action::Ticket(who, ticket)),
                 None => {}
             }
         }
+    }
+
+    fn frozen_members(&self) -> Cluster {
+        self.frozen_cluster.clone().expect("a freeze came before")
     }
 
     fn migrate(&mut self, version: Version) -> Result<(), Error> {
@@ -309,6 +384,6 @@ impl<T> Applying<T> {
     /// Whether everything that came is applied and committed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.waiting.is_empty() && self.applier.is_committed()
+        !self.installing && self.waiting.is_empty() && self.applier.is_committed()
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use backend::schema::storage_version;
 use backend::{Backend, Bucket, Committer};
 use env::{Clock, Disk};
-use membership::{Cluster, InitialCluster, Member, Store as Members};
+use membership::{Cluster, Member, Store as Members};
 use prost::Message;
 use proto::etcdserverpb::Metadata;
 use proto::raftpb::{ConfState, HardState, Snapshot, SnapshotMetadata};
@@ -22,8 +22,13 @@ use types::{ClusterId, Index, MemberId};
 use wal::{Contents, Wal};
 
 use crate::document;
+use crate::founding::{self, Beginning, Witnesses};
+use crate::network::Network;
 use crate::replay;
 use crate::start::{Error, Options};
+
+/// The term of the entries that a cluster is founded with.
+const FOUNDING_TERM: u64 = 1;
 
 /// Whether a cluster is founded or joined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +62,19 @@ impl MaxClusterVersion {
     }
 }
 
+impl MaxClusterVersion {
+    /// The version that the member tells others in a cluster of this version: the newest patch of
+    /// its level's line, which is what tools expect to see.
+    #[must_use]
+    pub fn announced(self, cluster: Option<Version>) -> Version {
+        match self.level(cluster) {
+            version::V3_5 => Version::new(3, 5, 33),
+            version::V3_6 => Version::new(3, 6, 14),
+            _ => version::SERVER,
+        }
+    }
+}
+
 /// A member that can run.
 pub(crate) struct Booted {
     pub(crate) cluster_id: ClusterId,
@@ -72,6 +90,12 @@ pub(crate) struct Booted {
     pub(crate) conf_state: ConfState,
     /// Whom a new cluster is founded with; nobody after a restart.
     pub(crate) founders: Vec<Peer>,
+    /// Who is asked whether they have seen this member before; nobody if that is settled.
+    pub(crate) witnesses: Option<Witnesses>,
+    /// The others of a cluster that was just joined.
+    pub(crate) remotes: Vec<Member>,
+    /// The version of a cluster that was just joined.
+    pub(crate) joined: Option<Version>,
 }
 
 /// What booting needs.
@@ -80,6 +104,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) options: &'a Options,
     pub(crate) snapshots: &'a Snapshots,
+    pub(crate) network: &'a dyn Network,
 }
 
 impl Ground<'_> {
@@ -95,19 +120,18 @@ impl Ground<'_> {
         self.options.paths.wal.clone()
     }
 
-    /// Founds a cluster of one.
-    pub(crate) fn found(&self, backend: Backend, committer: Committer) -> Result<Booted, Error> {
+    /// Founds a cluster, or joins one.
+    pub(crate) fn begin(&self, backend: Backend, committer: Committer) -> Result<Booted, Error> {
         let options = self.options;
         let index = backend.last_committed().position().index;
         if index != Index(0) {
             return Err(Error::LogMissing { index, dir: self.wal_dir() });
         }
-        let members = self.founders()?;
-        let me = members.iter().find(|member| member.attributes.name == options.name);
-        let me = me.ok_or_else(|| Error::NotInInitialCluster { name: options.name.clone() })?;
-        let (member_id, cluster_id) = (me.id, membership::ids::cluster_id(&members));
-        let metadata =
-            Metadata { node_id: Some(member_id.get()), cluster_id: Some(cluster_id.get()) };
+        let beginning = self.beginning()?;
+        let metadata = Metadata {
+            node_id: Some(beginning.member_id.get()),
+            cluster_id: Some(beginning.cluster_id.get()),
+        };
         for dir in [&options.paths.snap, &options.paths.data] {
             let parent = dir.parent().unwrap_or(dir);
             self.disk.sync_dir(parent).map_err(|source| Error::io("sync", parent, source))?;
@@ -118,11 +142,10 @@ impl Ground<'_> {
             &metadata.encode_to_vec(),
             self.wal_options(),
         )?;
-        let founders = members.iter().map(founder).collect();
         let members = Members::open(&backend)?;
         Ok(Booted {
-            cluster_id,
-            member_id,
+            cluster_id: beginning.cluster_id,
+            member_id: beginning.member_id,
             wal,
             storage: MemoryStorage::bounded(crate::start::RAFT_LOG_BYTES_MAX),
             applied: Index(0),
@@ -131,20 +154,28 @@ impl Ground<'_> {
             committer,
             members,
             conf_state: ConfState::default(),
-            founders,
+            founders: beginning.founders,
+            witnesses: beginning.witnesses,
+            remotes: beginning.remotes,
+            joined: beginning.joined,
         })
     }
 
-    fn founders(&self) -> Result<Vec<Member>, Error> {
-        if self.options.cluster_state == ClusterState::Existing {
-            return Err(Error::NotYet("joining an existing cluster"));
+    fn beginning(&self) -> Result<Beginning, Error> {
+        let options = self.options;
+        let flags = founding::Flags {
+            name: &options.name,
+            initial: &options.initial_cluster,
+            token: &options.initial_cluster_token,
+            learners_max: options.settings.learners_max,
+            request_timeout: options.settings.request_timeout,
+            max: options.settings.max_cluster_version,
+        };
+        let runtime = tokio::runtime::Handle::current();
+        match options.cluster_state {
+            ClusterState::New => runtime.block_on(founding::found(self.network, &flags)),
+            ClusterState::Existing => runtime.block_on(founding::join(self.network, &flags)),
         }
-        let initial: InitialCluster = self.options.initial_cluster.parse()?;
-        let members = initial.members(&self.options.initial_cluster_token)?;
-        if members.len() > 1 {
-            return Err(Error::NotYet("a cluster of several members"));
-        }
-        Ok(members)
     }
 
     /// Goes on from what is there.
@@ -179,8 +210,15 @@ impl Ground<'_> {
         let metadata = SnapshotMetadata { conf_state: conf_state.clone(), ..base.metadata.clone() };
         let snapshot = Snapshot { data: base.data.clone(), metadata };
         storage.apply_snapshot(snapshot).map_err(|error| Error::Raft(error.to_string()))?;
-        storage.append(&contents.entries);
+        // A crash right behind a snapshot of another member leaves entries in the log that it took
+        // the place of. Terms never fall along a log, so those show themselves.
+        let stale = contents.entries.iter().position(|entry| entry.term < base.metadata.term);
+        storage.append(&contents.entries[..stale.unwrap_or(contents.entries.len())]);
         storage.set_hard_state(hard_state);
+        let witnesses = (base.metadata.index == 0 && hard_state.term <= FOUNDING_TERM)
+            .then(|| replay::founders(&contents.entries))
+            .flatten()
+            .map(|founders| Witnesses::new(member_id, &founders));
         Ok(Booted {
             cluster_id,
             member_id,
@@ -193,6 +231,9 @@ impl Ground<'_> {
             members,
             conf_state,
             founders: Vec::new(),
+            witnesses,
+            remotes: Vec::new(),
+            joined: None,
         })
     }
 
@@ -271,10 +312,6 @@ pub(crate) struct Base {
     pub(crate) metadata: SnapshotMetadata,
     /// The members' document; empty where only the log's record is there.
     pub(crate) data: bytes::Bytes,
-}
-
-fn founder(member: &Member) -> Peer {
-    Peer { id: member.id, context: member.to_json().into() }
 }
 
 fn identity(contents: &Contents) -> Result<(ClusterId, MemberId), Error> {

@@ -6,7 +6,8 @@
 //!
 //! Invariant: a job's result is given only when it is durable; after an error nothing more is done.
 
-use backend::{CommitJob, Committer, Done, Error};
+use apply::Applier;
+use backend::{CommitJob, Committer, Done, Error, Generation};
 use mvcc::{Compaction, Step};
 use types::Index;
 
@@ -17,10 +18,36 @@ pub enum Task {
     /// Anything else that needs the writer, done in one go: a compaction step, the end of a
     /// defragmentation.
     Maintain(Maintenance),
+    /// Put another file in the place of this one. What was asked for before is done first.
+    Install(Install),
+}
+
+/// Opens the file that takes the place of the one of the generation before, and loads what is in it.
+pub type Install = Box<dyn FnOnce(Generation) -> Result<(Loaded, Committer), apply::Error> + Send>;
+
+/// The state as it was loaded from a file.
+pub struct Loaded {
+    /// The state.
+    pub applier: Applier,
+    /// A compaction that was found unfinished.
+    pub compaction: Option<Compaction>,
 }
 
 /// A step of maintenance: it owns what it needs and works on the committer alone.
-pub type Maintenance = Box<dyn FnOnce(&mut Committer) -> Result<Finished, Error> + Send>;
+pub type Maintenance =
+    Box<dyn FnOnce(&mut Committer, Installs) -> Result<Finished, Error> + Send>;
+
+/// How many times another file was put in place: what was begun before the last time is void.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Installs(pub u64);
+
+impl Installs {
+    /// One more.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
 
 /// What came of a task.
 pub enum Finished {
@@ -33,14 +60,24 @@ pub enum Finished {
         /// What the step did.
         step: Box<Step>,
     },
+    /// Another file is in place.
+    Installed(Box<Loaded>),
     /// Nothing: it was given up, or failed without harm.
     Nothing,
 }
 
-/// The next step of a compaction as a task.
+/// The next step of a compaction as a task. It is given up when the file is not the one any more
+/// whose records it deletes.
 #[must_use]
-pub fn compaction_step(mut compaction: Box<Compaction>, batch_records: usize) -> Task {
-    Task::Maintain(Box::new(move |committer| {
+pub fn compaction_step(
+    mut compaction: Box<Compaction>,
+    batch_records: usize,
+    file: Installs,
+) -> Task {
+    Task::Maintain(Box::new(move |committer, installs| {
+        if file != installs {
+            return Ok(Finished::Nothing);
+        }
         let step = Box::new(compaction.step(committer, batch_records)?);
         Ok(Finished::Compacted { compaction, step })
     }))
@@ -48,14 +85,16 @@ pub fn compaction_step(mut compaction: Box<Compaction>, batch_records: usize) ->
 
 /// The file's writer.
 pub struct Commits {
-    committer: Committer,
+    /// Absent only when installing another file has failed, which is final.
+    committer: Option<Committer>,
+    installs: Installs,
 }
 
 impl Commits {
     /// The commit thread's core over an open file.
     #[must_use]
     pub const fn new(committer: Committer) -> Self {
-        Self { committer }
+        Self { committer: Some(committer), installs: Installs(0) }
     }
 
     /// Carries out a task. `wait_for_log` returns when the log is durable up to an index; `false`
@@ -63,21 +102,33 @@ impl Commits {
     ///
     /// # Errors
     /// Final.
+    ///
+    /// # Panics
+    /// After an error.
     pub fn run(
         &mut self,
         task: Task,
         wait_for_log: impl FnOnce(Index) -> bool,
-    ) -> Result<Finished, Error> {
+    ) -> Result<Finished, apply::Error> {
+        let committer = self.committer.as_mut().expect("nothing is done after an error");
         match task {
             Task::Commit(job) => {
                 let index = job.position().index;
-                self.committer.prepare(job)?;
+                committer.prepare(job)?;
                 if !wait_for_log(index) {
                     return Ok(Finished::Nothing);
                 }
-                self.committer.finish().map(Finished::Committed)
+                Ok(committer.finish().map(Finished::Committed)?)
             }
-            Task::Maintain(step) => step(&mut self.committer),
+            Task::Maintain(step) => Ok(step(committer, self.installs)?),
+            Task::Install(install) => {
+                let generation = committer.state().generation().next();
+                self.committer = None;
+                let (loaded, committer) = install(generation)?;
+                self.committer = Some(committer);
+                self.installs = self.installs.next();
+                Ok(Finished::Installed(Box::new(loaded)))
+            }
         }
     }
 }

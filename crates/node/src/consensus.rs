@@ -4,15 +4,17 @@
 //! of sockets. Time is an argument.
 //!
 //! Invariants: what raft wants stored or applied is handed out in order and once; entries enter the
-//! log in memory when they are stored, before raft hears of it; the configuration equals apply's.
+//! log in memory when they are stored, before raft hears of it; the configuration equals apply's;
+//! a snapshot is handed out for installing before any entry behind it is for applying.
 
 use bytes::Bytes;
 use env::Monotonic;
-use proto::raftpb::{ConfState, Entry, Message, Snapshot};
+use proto::raftpb::{ConfState, Entry, Message, MessageType, Snapshot};
 use raft::confchange::ConfChangeEntry;
-use raft::{MemoryStorage, RawNode, Role, SoftState};
+use raft::{MemoryStorage, RawNode, Role, SnapshotStatus, SoftState, Storage};
 use types::{Index, MemberId, Term};
 
+use crate::in_flight::InFlight;
 use crate::log::Append;
 use crate::reads::Reads;
 use crate::request_id::RequestIds;
@@ -43,8 +45,14 @@ pub enum Event<R> {
         /// The change.
         change: ConfChangeEntry,
     },
-    /// A message of another member.
+    /// A message of another member. One with a snapshot comes when the database is on the disk.
     Message(Box<Message>),
+    /// The last messages to this member did not get through.
+    Unreachable(MemberId),
+    /// A snapshot's way to this member has ended.
+    SnapshotSent(MemberId, SnapshotStatus),
+    /// This member is new to its cluster for certain: it may take part.
+    Admitted,
     /// The log has stored an append.
     Appended(Append),
     /// Entries are applied; the messages that waited for that.
@@ -69,6 +77,11 @@ pub enum Event<R> {
     },
     /// Leadership is to go to another member.
     Transfer(MemberId),
+    /// Somebody wants to know how far the members are.
+    Progress {
+        /// Who asks.
+        id: u64,
+    },
     /// Stored entries that raft asked for.
     Fetched(Vec<Entry>),
 }
@@ -85,12 +98,21 @@ pub enum Action<R> {
         /// To come back.
         responses: Vec<Message>,
     },
+    /// Make the database that came with this stored snapshot the state.
+    Install(Box<Snapshot>),
     /// Send these to other members.
     Send(Vec<Message>),
+    /// Send this with a snapshot of what is applied in place of the one in it; then tell by
+    /// [`Event::SnapshotSent`].
+    SendSnapshot(Box<Message>),
+    /// Nobody needs stored entries before this one any more.
+    Release(Index),
     /// These reads may be answered from a view at or after the index.
     Reads(Index, Vec<R>),
     /// A proposal was not taken.
     Dropped(u64),
+    /// How far the members are, for who asked; `None` if this one does not lead.
+    Progress(u64, Option<Vec<(MemberId, Index)>>),
     /// Stored entries are needed in memory.
     Fetch(raft::LogRead),
     /// Who leads, or this member's role, changed.
@@ -120,13 +142,45 @@ pub struct Consensus<R> {
     batch: Vec<(u64, Bytes)>,
     /// It has not led since it started.
     eager: bool,
+    /// The last of the entries that the log was begun with at this start.
+    founding: Index,
+    /// It takes no part yet: whether it was a member before is not known.
+    withheld: bool,
+    /// Snapshots on their way to others.
+    in_flight: InFlight,
+    /// Entries up to here are not needed any more, once no snapshot is on its way.
+    compact_to: Index,
 }
 
 impl<R> Consensus<R> {
     /// Raft as it starts; `ids` names the rounds of reads.
     #[must_use]
     pub fn new(me: MemberId, raw: RawNode<MemoryStorage>, ids: RequestIds) -> Self {
-        Self { me, raw, reads: Reads::default(), ids, batch: Vec::new(), eager: true }
+        Self {
+            me,
+            raw,
+            reads: Reads::default(),
+            ids,
+            batch: Vec::new(),
+            eager: true,
+            founding: Index(0),
+            withheld: false,
+            in_flight: InFlight::default(),
+            compact_to: Index(0),
+        }
+    }
+
+    /// The log was just begun with the changes that add this many members. Raft has all of them from
+    /// the first moment, apply one after another.
+    #[must_use]
+    pub fn founded_by(self, members: usize) -> Self {
+        Self { founding: Index(members as u64), ..self }
+    }
+
+    /// Takes no part before [`Event::Admitted`]: a member that lost its data must not vote.
+    #[must_use]
+    pub fn withheld(self) -> Self {
+        Self { withheld: true, ..self }
     }
 
     /// A sole voter campaigns at once when it starts: there is nobody whose word to wait for. Not
@@ -167,7 +221,7 @@ impl<R> Consensus<R> {
     ) -> Vec<Action<R>> {
         let mut actions = Vec::new();
         for event in events {
-            self.take(event, &mut actions);
+            self.take(now, event, &mut actions);
         }
         self.campaign_alone();
         self.propose_batch(&mut actions);
@@ -175,11 +229,13 @@ impl<R> Consensus<R> {
         while self.raw.has_ready() {
             self.ready(&mut actions);
         }
+        self.compact(now, &mut actions);
         actions
     }
 
-    fn take(&mut self, event: Event<R>, actions: &mut Vec<Action<R>>) {
+    fn take(&mut self, now: Monotonic, event: Event<R>, actions: &mut Vec<Action<R>>) {
         match event {
+            Event::Tick | Event::Message(_) if self.withheld => {}
             Event::Tick => self.raw.tick(),
             Event::Propose { id, data } => self.batch.push((id, data)),
             // Its maker asks again as long as it leads.
@@ -191,24 +247,47 @@ impl<R> Consensus<R> {
                     actions.push(Action::Dropped(id));
                 }
             }
-            Event::Message(message) => {
-                if let Err(error) = self.raw.step(*message) {
-                    tracing::debug!(%error, "refused a raft message");
-                }
+            Event::Message(message) => self.message(*message),
+            Event::Unreachable(member) => self.raw.report_unreachable(member),
+            Event::SnapshotSent(member, status) => {
+                self.in_flight.ended(now, member, status);
+                self.raw.report_snapshot(member, status);
             }
+            Event::Admitted => self.withheld = false,
             Event::Appended(append) => self.appended(append, actions),
             Event::Applied(responses) => self.deliver(responses, actions),
             Event::ConfChange { index, change, conf_state } => {
                 self.conf_change(index, change, &conf_state);
             }
             Event::Read(read) => self.reads.add(read),
-            Event::SnapshotSaved { snapshot, compact_to } => self.compact(*snapshot, compact_to),
+            Event::SnapshotSaved { snapshot, compact_to } => {
+                self.snapshot_saved(*snapshot, compact_to);
+            }
             Event::Transfer(member) => self.raw.transfer_leader(member),
+            Event::Progress { id } => actions.push(Action::Progress(id, self.progress())),
             Event::Fetched(entries) => {
                 self.raw.storage_mut().insert_fetched(entries);
                 self.raw.log_read_done();
             }
         }
+    }
+
+    fn message(&mut self, message: Message) {
+        let (from, kind) = (MemberId(message.from), message.message_type);
+        match self.raw.step(message) {
+            Ok(()) => {}
+            Err(error @ (raft::Error::LogLost { .. } | raft::Error::CommittedConflict { .. })) => {
+                tracing::error!(%error, %from, "this member's log is not what it told its leader: \
+                    remove the member and add it anew");
+            }
+            Err(error) => tracing::debug!(%error, %from, %kind, "refused a raft message"),
+        }
+    }
+
+    fn progress(&self) -> Option<Vec<(MemberId, Index)>> {
+        let status = self.raw.status();
+        let progress = status.progress.iter().map(|(id, progress)| (*id, progress.matched));
+        status.is_leader().then(|| progress.collect())
     }
 
     fn propose_batch(&mut self, actions: &mut Vec<Action<R>>) {
@@ -223,7 +302,13 @@ impl<R> Consensus<R> {
     }
 
     fn appended(&mut self, append: Append, actions: &mut Vec<Action<R>>) {
-        let Append { hard_state, entries, responses } = append;
+        let Append { hard_state, snapshot, entries, responses } = append;
+        let storage = self.raw.storage_mut();
+        if let Some(snapshot) = snapshot {
+            let applied = storage.apply_snapshot((*snapshot).clone());
+            applied.expect("raft restores only what is newer than its log");
+            actions.push(Action::Install(snapshot));
+        }
         let storage = self.raw.storage_mut();
         storage.append(&entries);
         if let Some(hard_state) = hard_state {
@@ -247,20 +332,36 @@ impl<R> Consensus<R> {
 
     fn conf_change(&mut self, index: Index, change: Option<ConfChangeEntry>, expected: &ConfState) {
         let Some(change) = change else { return };
+        // A snapshot has overtaken it: raft has the snapshot's configuration.
+        if index < self.raw.first_index() {
+            return;
+        }
         let made = self.raw.apply_conf_change(index, change);
         let conf_state = made.expect("apply made the same change of the same configuration");
-        assert!(conf_state == *expected, "raft has {conf_state:?}, apply has {expected:?}");
+        let is_ahead = index < self.founding;
+        assert!(is_ahead || conf_state == *expected, "raft has {conf_state:?}, apply has {expected:?}");
+        let ids = [&conf_state.voters, &conf_state.learners];
+        self.in_flight.retain(|id| ids.iter().any(|ids| ids.contains(&id.get())));
     }
 
-    fn compact(&mut self, snapshot: Snapshot, compact_to: Index) {
+    fn snapshot_saved(&mut self, snapshot: Snapshot, compact_to: Index) {
         let metadata = snapshot.metadata;
         let storage = self.raw.storage_mut();
         // A newer one may have been stored meanwhile; then this one tells nothing new.
         let index = Index(metadata.index);
         if storage.create_snapshot(index, metadata.conf_state, snapshot.data).is_ok() {
-            // Nothing to do when the log begins later already.
-            let _ = storage.compact(compact_to);
+            self.compact_to = self.compact_to.max(compact_to);
         }
+    }
+
+    /// Lets go of old entries, unless somebody who gets a snapshot will need them next.
+    fn compact(&mut self, now: Monotonic, actions: &mut Vec<Action<R>>) {
+        if self.compact_to < self.raw.storage().first_index() || self.in_flight.holds(now) {
+            return;
+        }
+        let compacted = self.raw.storage_mut().compact(self.compact_to);
+        compacted.expect("it is behind a snapshot that was made of the log");
+        actions.push(Action::Release(self.compact_to));
     }
 
     fn read(&mut self, now: Monotonic) {
@@ -292,18 +393,29 @@ impl<R> Consensus<R> {
             }
         }
         // A leader's messages leave before its own log is synced.
-        if !ready.messages.is_empty() {
-            actions.push(Action::Send(ready.messages));
-        }
+        self.send(ready.messages, actions);
         if let Some(append) = ready.append {
-            assert!(append.snapshot.is_none(), "nobody sends a sole member a snapshot");
-            let raft::StorageAppend { hard_state, entries, responses, .. } = append;
-            actions.push(Action::Append(Append { hard_state, entries, responses }));
+            let raft::StorageAppend { hard_state, snapshot, entries, responses } = append;
+            let snapshot = snapshot.map(Box::new);
+            actions.push(Action::Append(Append { hard_state, snapshot, entries, responses }));
         }
         if let Some(apply) = ready.apply {
             let raft::StorageApply { entries, responses } = apply;
             actions.push(Action::Apply { entries, responses });
         }
         actions.extend(ready.log_reads.into_iter().map(Action::Fetch));
+    }
+
+    fn send(&mut self, messages: Vec<Message>, actions: &mut Vec<Action<R>>) {
+        let is_snapshot = |message: &Message| message.message_type == MessageType::Snap;
+        let (snapshots, messages): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|message| is_snapshot(message));
+        if !messages.is_empty() {
+            actions.push(Action::Send(messages));
+        }
+        for snapshot in snapshots {
+            self.in_flight.began(MemberId(snapshot.to));
+            actions.push(Action::SendSnapshot(Box::new(snapshot)));
+        }
     }
 }

@@ -45,7 +45,7 @@ impl Node {
         + 'static,
     ) -> Result<Result<T, BackendError>, Status> {
         let (sender, receiver) = oneshot::channel();
-        self.0.commit.complete(Task::Maintain(Box::new(move |committer| {
+        self.0.commit.complete(Task::Maintain(Box::new(move |committer, _| {
             let result = match work(committer) {
                 Err(error @ (BackendError::Defrag(_) | BackendError::Stale)) => Err(error),
                 other => other?,
@@ -59,7 +59,7 @@ impl Node {
 
     async fn finish_defrag(&self, defrag: Defrag) -> Result<Result<(), BackendError>, Status> {
         let (sender, receiver) = oneshot::channel();
-        self.0.commit.complete(Task::Maintain(Box::new(move |committer| {
+        self.0.commit.complete(Task::Maintain(Box::new(move |committer, _| {
             let (result, finished) = match committer.finish_defrag(defrag) {
                 Ok(done) => (Ok(()), Finished::Committed(done)),
                 Err(error @ (BackendError::Defrag(_) | BackendError::Stale)) => {

@@ -1,17 +1,21 @@
 //! What an applied entry asks of the member beyond the replicated state.
 
+use std::io;
 use std::sync::Arc;
 
 use apply::Effect;
-use membership::Change;
-use prost::Message;
+use backend::{Image, Ticket};
+use membership::{Change, Cluster};
+use prost::Message as _;
 use proto::etcdserverpb::alarm_request::AlarmAction;
 use proto::etcdserverpb::{AlarmRequest, AlarmType, InternalRaftRequest, RequestHeader};
+use proto::raftpb::Message;
 use raft::confchange::ConfChangeEntry;
 use types::Index;
 
+use crate::network::Database;
 use crate::shared::Shared;
-use crate::{applying, consensus};
+use crate::{applying, consensus, threads};
 
 /// Carries out effects in their order.
 pub(crate) fn perform(shared: &Arc<Shared>, index: Index, effects: Vec<Effect>) {
@@ -52,6 +56,7 @@ fn perform_one(shared: &Arc<Shared>, index: Index, effect: Effect) {
             let from = from.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
             tracing::info!("cluster-id" = %shared.cluster_id, "local-member-id" = %shared.member_id,
                 %from, to = %to, "updated cluster version");
+            shared.peers.transport().set_level(shared.announced());
         }
         Effect::Compact(_) => unreachable!("the applying side keeps compactions to itself"),
         Effect::AlarmsChanged | Effect::DowngradeChanged => {}
@@ -81,8 +86,47 @@ fn members_changed(shared: &Arc<Shared>, change: &Change) {
         Change::Update { .. } => tracing::info!("cluster-id" = %shared.cluster_id,
             "local-member-id" = %shared.member_id, "updated-remote-peer-id" = %id, "updated member"),
     }
+    shared.peers.follow(&shared.view().cluster);
     if matches!(change, Change::Remove(_)) && id == shared.member_id {
         shared.removed.send_replace(true);
+    }
+}
+
+/// Another member's state is in place of this one's.
+pub(crate) fn installed(shared: &Shared, compacted: Option<i64>) {
+    let view = shared.view();
+    shared.deadlines().demote();
+    shared.tokens().begin(view.auth.is_enabled());
+    shared.peers.follow(&view.cluster);
+    shared.peers.transport().set_level(shared.announced());
+    if let Some(revision) = compacted {
+        shared.compacted.send_replace(revision);
+    }
+    tracing::info!("incoming-leader-snapshot-index" = view.index.get(), "applied snapshot");
+    if view.cluster.is_removed(shared.member_id) {
+        shared.removed.send_replace(true);
+    }
+}
+
+/// Sends a committed state to a member that is too far behind for entries.
+pub(crate) fn send_snapshot(
+    shared: &Shared,
+    mut message: Message,
+    ticket: &Ticket,
+    cluster: &Cluster,
+) {
+    message.snapshot = Some(Box::new(threads::snapshot_of(ticket, cluster)));
+    let image = ticket.state.image();
+    let database = Database { size: image.len(), content: Box::new(Content(image)) };
+    shared.peers.transport().send_snapshot(message, database);
+}
+
+/// A committed state as bytes.
+struct Content(Image);
+
+impl io::Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(io::Error::other)
     }
 }
 

@@ -6,22 +6,26 @@ use std::time::Duration;
 use apply::View;
 use auth::{Identity, Lookup};
 use backend::{Sizes, Ticket};
-use lease::Renewal;
 use membership::{Change, Member};
 use mvcc::KvHash;
 use prost::Message;
 use proto::error::{Error as Known, Status};
 use proto::etcdserverpb::{InternalRaftRequest, RequestHeader};
 use proto::version::{self, Version};
+use proto::raftpb::MessageType;
+use raft::SnapshotStatus;
 use raft::confchange::ConfChangeEntry;
 use tokio::sync::oneshot;
-use types::{ClusterId, Index, LeaseId, MemberId, Term};
+use types::{ClusterId, Index, MemberId, Term};
 
+use crate::network::{Incoming, Network};
 use crate::shared::{Answer, Applied, Leadership, Shared};
 use crate::{applying, consensus};
 
 /// How far the applied index may be behind the committed one before proposals are refused.
 const APPLY_GAP_MAX: u64 = 5000;
+/// How long a removed member goes on.
+const REMOVAL_DELAY: Duration = Duration::from_secs(1);
 /// How long a lease request waits for what is committed to be applied (etcd's `applyTimeout`).
 const APPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -131,6 +135,53 @@ impl Node {
         Ok(())
     }
 
+    /// Takes what came from the network.
+    pub fn receive(&self, incoming: Incoming) {
+        let shared = &self.0;
+        let (message, is_snapshot) = match incoming {
+            Incoming::Message(message) => (message, false),
+            Incoming::Snapshot(message) => (message, true),
+            Incoming::Unreachable(member) => {
+                shared.consensus.complete(consensus::Event::Unreachable(member));
+                return;
+            }
+            Incoming::SnapshotSent { to, arrived } => {
+                let status =
+                    if arrived { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+                shared.consensus.complete(consensus::Event::SnapshotSent(to, status));
+                return;
+            }
+            Incoming::Removed => {
+                shared.removed.send_replace(true);
+                return;
+            }
+        };
+        // Without its database a snapshot could not be installed.
+        if !is_snapshot && message.message_type == MessageType::Snap {
+            tracing::warn!(from = %MemberId(message.from), "dropped a snapshot without a database");
+            return;
+        }
+        let bytes = message.entries.iter().map(|entry| entry.data.len()).sum();
+        if shared.consensus.foreign(consensus::Event::Message(message), bytes).is_err() {
+            tracing::debug!("dropped a raft message: too many wait");
+        }
+    }
+
+    /// How far the members are, if this one leads.
+    pub(crate) async fn progress(&self) -> Result<Option<Vec<(MemberId, Index)>>, Status> {
+        let id = self.0.ids.next();
+        let mut waiter = self.0.progress.register(id);
+        self.0.consensus.request(consensus::Event::Progress { id }).map_err(|_| self.refused())?;
+        tokio::select! {
+            progress = waiter.answer() => progress.ok_or_else(|| Known::Stopped.into()),
+            () = self.stopped() => Err(Known::Stopped.into()),
+        }
+    }
+
+    pub(crate) fn network(&self) -> &dyn Network {
+        &*self.0.network
+    }
+
     /// Hands an event to raft and waits for the answer to its id. What raft drops for want of a
     /// leader is handed over again when there is one.
     async fn wait_for(
@@ -172,7 +223,7 @@ impl Node {
         }
     }
 
-    async fn wait_for_leader(&self) {
+    pub(crate) async fn wait_for_leader(&self) {
         let mut leadership = self.0.leadership.subscribe();
         // An error means that the member is gone, which its callers see by themselves.
         let _ = leadership.wait_for(|now| now.leader != MemberId(0)).await;
@@ -254,51 +305,6 @@ impl Node {
     #[must_use]
     pub fn token_prefix(&self) -> String {
         self.0.tokens().prefix(&mut env::RealRng)
-    }
-
-    /// Renews a lease, on the leader.
-    ///
-    /// # Errors
-    /// [`lease::Error::NotPrimary`], [`lease::Error::NotFound`].
-    pub fn renew_lease(&self, id: LeaseId) -> Result<Renewal, lease::Error> {
-        let now = self.0.clock.now();
-        self.0.deadlines().renew(now, id)
-    }
-
-    /// How long a lease still lives, on the leader.
-    ///
-    /// # Errors
-    /// As [`renew_lease`](Self::renew_lease).
-    pub fn lease_remaining(&self, id: LeaseId) -> Result<Duration, lease::Error> {
-        let now = self.0.clock.now();
-        self.0.deadlines().remaining(now, id)
-    }
-
-    /// All leases, those that end first in front; on a follower in the order of their ids.
-    #[must_use]
-    pub fn leases_by_expiry(&self) -> Vec<LeaseId> {
-        let deadlines = self.0.deadlines();
-        if deadlines.is_primary() {
-            return deadlines.by_expiry();
-        }
-        drop(deadlines);
-        self.0.view().leases.iter().map(|lease| lease.id).collect()
-    }
-
-    /// Returns when a lease is gone, or leadership.
-    ///
-    /// # Errors
-    /// A time-out, or that the member stops.
-    pub async fn lease_revoked(&self, id: LeaseId) -> Result<(), Status> {
-        let mut applied = self.0.applied.subscribe();
-        let gone = async {
-            while self.0.view().leases.lookup(id).is_some() && self.0.deadlines().is_primary() {
-                applied.changed().await.map_err(|_| Known::Stopped)?;
-            }
-            Ok(())
-        };
-        let waited = tokio::time::timeout(self.0.settings.request_timeout, gone).await;
-        Ok(waited.unwrap_or(Err(Known::Timeout))?)
     }
 
     /// Changes the members through the log, and waits until that is applied here. Strict checks are
@@ -414,11 +420,15 @@ impl Node {
         let _ = published.wait_for(|published| *published).await;
     }
 
-    /// Resolves when this member was removed from the cluster.
+    /// Resolves when this member was removed from the cluster, and the others have had the time to
+    /// hear that from it.
     pub async fn removed(&self) {
         let mut removed = self.0.removed.subscribe();
         // An error means that the member is gone already.
         let _ = removed.wait_for(|removed| *removed).await;
+        tokio::time::sleep(REMOVAL_DELAY).await;
+        tracing::warn!("the member has been permanently removed from the cluster");
+        tracing::warn!("data-dir used by this member must be removed");
     }
 }
 
@@ -443,13 +453,7 @@ impl Node {
     /// The version that this member speaks for among others: what the cluster version may become.
     #[must_use]
     pub fn level(&self) -> Version {
-        let level = self.0.settings.max_cluster_version.level(self.view().cluster.version());
-        // The newest patch of the level's line is what tools expect to see.
-        match level {
-            version::V3_5 => Version::new(3, 5, 33),
-            version::V3_6 => Version::new(3, 6, 14),
-            _ => version::SERVER,
-        }
+        self.0.announced()
     }
 
     /// The version of the database's schema as text, or `unknown`: absent before 3.6.

@@ -1,10 +1,15 @@
 //! How a thread's core is fed: a queue that its owner drains whole.
 //!
-//! Requests may be refused at a bound; completions always have room, since what they complete was
-//! admitted before. So no thread ever waits to hand something to another, and none can deadlock.
+//! Requests and what comes from other members may be refused at a bound; completions always have
+//! room, since what they complete was admitted before. So no thread ever waits to hand something to
+//! another, and none can deadlock.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// How many bytes from other members may wait, and what each item counts at least.
+const FOREIGN_BYTES_MAX: usize = 64 << 20;
+const FOREIGN_BYTES_MIN: usize = 256;
 
 /// The queue of one consumer.
 #[derive(Debug)]
@@ -19,6 +24,7 @@ pub struct Inbox<T> {
 struct State<T> {
     items: Vec<T>,
     requests: usize,
+    foreign_bytes: usize,
     waiting: bool,
     closed: bool,
 }
@@ -36,7 +42,13 @@ impl<T> Inbox<T> {
     /// An empty queue for at most so many waiting requests.
     #[must_use]
     pub fn new(requests_max: usize) -> Self {
-        let state = State { items: Vec::new(), requests: 0, waiting: false, closed: false };
+        let state = State {
+            items: Vec::new(),
+            requests: 0,
+            foreign_bytes: 0,
+            waiting: false,
+            closed: false,
+        };
         Self { state: Mutex::new(state), arrived: Condvar::new(), requests_max }
     }
 
@@ -53,6 +65,24 @@ impl<T> Inbox<T> {
             return Err(Refused::Full);
         }
         state.requests += 1;
+        state.items.push(item);
+        self.wake(state);
+        Ok(())
+    }
+
+    /// Adds what came from another member and is this large. Something always finds room.
+    ///
+    /// # Errors
+    /// [`Refused`], and it is dropped.
+    pub fn foreign(&self, item: T, bytes: usize) -> Result<(), Refused> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        if state.foreign_bytes > 0 && state.foreign_bytes.saturating_add(bytes) > FOREIGN_BYTES_MAX {
+            return Err(Refused::Full);
+        }
+        state.foreign_bytes += bytes.max(FOREIGN_BYTES_MIN);
         state.items.push(item);
         self.wake(state);
         Ok(())
@@ -86,6 +116,7 @@ impl<T> Inbox<T> {
         }
         std::mem::swap(&mut state.items, into);
         state.requests = 0;
+        state.foreign_bytes = 0;
     }
 
     /// Ends the queue: what comes from now on is refused or dropped, a waiting consumer wakes.
@@ -130,6 +161,18 @@ mod tests {
         inbox.drain(&mut items, None);
         assert_eq!(items, [1, 2, 4]);
         assert_eq!(inbox.request(5), Ok(()));
+    }
+
+    #[test]
+    fn what_others_send_is_bounded_by_bytes() {
+        let inbox = Inbox::new(0);
+        assert_eq!(inbox.foreign(1, FOREIGN_BYTES_MAX + 1), Ok(()));
+        assert_eq!(inbox.foreign(2, 0), Err(Refused::Full));
+        inbox.complete(3);
+        let mut items = Vec::new();
+        inbox.drain(&mut items, None);
+        assert_eq!(items, [1, 3]);
+        assert_eq!(inbox.foreign(4, 0), Ok(()));
     }
 
     #[test]

@@ -5,12 +5,13 @@
 //! cores ([`consensus`], [`applying`], [`log`], [`commit`]) are state machines without I/O of their
 //! own or a clock; the threads only drive them.
 //!
-//! Knows no transport: neither how clients nor how peers connect.
+//! Knows no sockets: neither how clients connect, nor how peers do ([`network`]).
 //!
 //! Invariants: a reply leaves only after its entry is synced by a quorum and applied here; the
 //! database file is never ahead of the log; after a failed write or sync nothing is acknowledged.
 
 pub mod applying;
+mod ask;
 mod boot;
 pub mod commit;
 pub mod compactor;
@@ -19,11 +20,19 @@ pub mod data_dir;
 mod defragment;
 pub mod document;
 mod effects;
+pub mod endpoints;
+mod founding;
 mod handle;
+mod in_flight;
 pub mod inbox;
+mod install;
+mod leases;
 pub mod log;
 mod metrics;
 mod monitor;
+pub mod network;
+mod peers;
+mod promotion;
 mod raft_log;
 pub mod reads;
 mod reconfigure;
@@ -38,6 +47,7 @@ mod watching;
 
 pub use boot::{ClusterState, MaxClusterVersion};
 pub use handle::Node;
+pub use leases::Check;
 pub use shared::{Answer, Leadership, Settings};
 pub use start::{Error, Member, Options, start};
 pub use watching::{WatchRequests, WatchStream};

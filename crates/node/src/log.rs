@@ -15,7 +15,7 @@ use proto::raftpb::{Entry, HardState, Message, Snapshot};
 use proto::walpb;
 use snap::{Purge, Snapshots};
 use types::Index;
-use wal::{PrepareJob, Prepared, Sync, Wal};
+use wal::{PrepareJob, Prepared, ReadJob, Sync, Wal};
 
 /// What the log thread is asked to do.
 pub enum Task {
@@ -23,8 +23,10 @@ pub enum Task {
     Append(Append),
     /// Make entries and commit index durable up to here, for the commit thread.
     Sync(Index),
-    /// Store a snapshot's document and its record, and let go of what is before it.
+    /// Store a snapshot's document and its record.
     Snapshot(Box<Snapshot>),
+    /// Let go of entries before this one.
+    Release(Index),
     /// Take the outcome of a [`PrepareJob`].
     Prepared(Box<wal::Result<Prepared>>),
     /// Remove files beyond the number that is kept.
@@ -45,6 +47,8 @@ pub enum Task {
 pub struct Append {
     /// The new hard state, if it changed.
     pub hard_state: Option<HardState>,
+    /// A snapshot of another member that takes the place of the whole log.
+    pub snapshot: Option<Box<Snapshot>>,
     /// New entries; one replaces what stood at its index and behind.
     pub entries: Vec<Entry>,
     /// Messages that wait for this to be durable.
@@ -52,7 +56,6 @@ pub struct Append {
 }
 
 /// What came of a task.
-#[derive(Debug)]
 pub enum Done {
     /// An append is durable.
     Appended(Append),
@@ -60,8 +63,8 @@ pub enum Done {
     Synced(Index),
     /// A snapshot's document and record are durable.
     SnapshotSaved(Box<Snapshot>),
-    /// Entries that were read back.
-    Read(Vec<Entry>),
+    /// A job that reads entries back.
+    Read(ReadJob),
     /// These files were removed.
     Purged(Vec<PathBuf>),
 }
@@ -95,9 +98,9 @@ pub struct Log {
 }
 
 /// What a round of work gave.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Round {
-    /// One for each task but `Prepared`, in no particular order between kinds.
+    /// One for each task but `Prepared` and `Release`, in no particular order between kinds.
     pub done: Vec<Done>,
     /// How long each sync took.
     pub syncs: Vec<Duration>,
@@ -135,6 +138,10 @@ impl Log {
             match task {
                 Task::Append(append) => {
                     env::fail_point!("raftBeforeSave");
+                    if let Some(snapshot) = &append.snapshot {
+                        self.flush(sync, &mut pending, &mut round)?;
+                        self.save_snapshot(snapshot, &mut round)?;
+                    }
                     self.wal.append(append.hard_state, &append.entries)?;
                     pending.push(Done::Appended(append));
                 }
@@ -149,6 +156,10 @@ impl Log {
                     self.save_snapshot(&snapshot, &mut round)?;
                     round.done.push(Done::SnapshotSaved(snapshot));
                 }
+                Task::Release(index) => {
+                    self.wal.release_to(index);
+                    env::fail_point!("raftAfterWALRelease");
+                }
                 // Without a segment made ahead the log makes one itself, when it needs it.
                 Task::Prepared(outcome) => {
                     if let Err(error) = self.wal.accept(*outcome) {
@@ -157,8 +168,8 @@ impl Log {
                 }
                 Task::Purge => round.done.push(Done::Purged(self.purge()?)),
                 Task::Read { low, high, bytes_max } => {
-                    let entries = self.wal.read(low, high, bytes_max)?.run()?;
-                    round.done.push(Done::Read(entries));
+                    self.flush(sync, &mut pending, &mut round)?;
+                    round.done.push(Done::Read(self.wal.read(low, high, bytes_max)?));
                 }
             }
         }
@@ -196,10 +207,7 @@ impl Log {
         })?;
         env::fail_point!("raftAfterSaveSnap");
         round.add(flushed);
-        let index = Index(metadata.index);
-        self.wal.release_to(index);
-        env::fail_point!("raftAfterWALRelease");
-        self.snapshots.release_databases(index)?;
+        self.snapshots.release_databases(Index(metadata.index))?;
         tracing::info!("snapshot-index" = metadata.index, path = %saved.path.display(),
             "saved snapshot to disk");
         Ok(())

@@ -16,8 +16,9 @@ use watch::PROGRESS_SLOTS;
 
 use crate::boot::MaxClusterVersion;
 use crate::compactor::Compactor;
+use crate::founding::{Verdict, Witnesses};
 use crate::handle::Node;
-use crate::start::Options;
+use crate::start::{Error, Options};
 use crate::{applying, consensus, log};
 
 /// How often versions are looked at (etcd's `monitorVersionInterval` is 5 s less jitter).
@@ -30,7 +31,10 @@ const TOKEN_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Starts all of them. They end with the member.
-pub(crate) fn start(node: &Node, options: &Options) {
+pub(crate) fn start(node: &Node, options: &Options, witnesses: Option<Witnesses>) {
+    if let Some(witnesses) = witnesses {
+        spawn(node, admit(node.clone(), witnesses));
+    }
     spawn(node, publish(node.clone(), options.name.clone(), options.client_urls.clone()));
     spawn(node, watch_versions(node.clone(), options.settings.max_cluster_version));
     spawn(node, end_leases(node.clone()));
@@ -48,6 +52,22 @@ fn spawn(node: &Node, task: impl Future<Output = ()> + Send + 'static) {
             () = node.stopped() => {}
         }
     });
+}
+
+/// Asks the other founders whether they have seen this member before, until enough have answered.
+async fn admit(node: Node, witnesses: Witnesses) {
+    loop {
+        match witnesses.ask(node.network()).await {
+            Verdict::New => break,
+            Verdict::Known => {
+                let error = Error::AlreadyBootstrapped { member: node.ids().1 };
+                node.0.fail(error.to_string());
+                return;
+            }
+            Verdict::Open => tokio::time::sleep(RETRY_INTERVAL).await,
+        }
+    }
+    node.0.consensus.complete(consensus::Event::Admitted);
 }
 
 /// Makes the member's name and client URLs known, until the members' rows have them.

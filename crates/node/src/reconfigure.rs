@@ -1,6 +1,5 @@
 //! The checks that a proposer makes before a change of members (spec/peer.md 5.12).
 
-use env::Monotonic;
 use membership::Change;
 use membership::reconfiguration::{self, Connections};
 use proto::error::{Error as Known, Status};
@@ -10,8 +9,7 @@ use crate::shared::Shared;
 
 /// Refuses what would cost the cluster its quorum.
 pub(crate) fn check(shared: &Shared, change: &Change) -> Result<(), Status> {
-    // Nobody but this member is connected while there is no transport to peers.
-    let active_since = |_: MemberId| -> Option<Monotonic> { None };
+    let active_since = |id: MemberId| shared.peers.transport().active_since(id);
     let connections = Connections {
         local: shared.member_id,
         now: shared.clock.now(),

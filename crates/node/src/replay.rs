@@ -1,7 +1,7 @@
 //! What entries of the log say about members, for directories in which the database is no authority
 //! on that: those of etcd 3.5 and before.
 
-use membership::{Attributes, Change, Cluster, LEARNERS_MAX, LegacyRequest};
+use membership::{Attributes, Change, Cluster, LEARNERS_MAX, LegacyRequest, Member};
 use proto::etcdserverpb::InternalRaftRequest;
 use proto::raftpb::{ConfState, Entry, EntryType};
 use raft::confchange::{self, ConfChangeEntry};
@@ -35,6 +35,20 @@ pub(crate) fn entry(
     *conf_state = confchange::apply_to_conf_state(conf_state, &in_log)
         .map_err(|error| bad(error.to_string()))?;
     Ok(())
+}
+
+/// The members that a log begins with, if there are several and nothing has happened since: its
+/// member may never have taken part.
+pub(crate) fn founders(entries: &[Entry]) -> Option<Vec<Member>> {
+    let founder = |entry: &Entry| match ConfChangeEntry::decode(entry) {
+        Ok(Some(ConfChangeEntry::V1(change))) => match Change::parse(&change) {
+            Ok(Change::Add(member)) => Some(member),
+            _ => None,
+        },
+        _ => None,
+    };
+    let founders: Option<Vec<Member>> = entries.iter().map(founder).collect();
+    founders.filter(|founders| founders.len() > 1)
 }
 
 fn request(cluster: &mut Cluster, entry: &Entry) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! What the threads of a member and its callers share: queues, published states, and small locked
 //! parts with one owner's logic each.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use env::{Clock, Monotonic};
 use lease::Deadlines;
 use mvcc::{Hashes, ReadView};
 use proto::error::Error as Known;
+use proto::version::Version;
 use tokio::sync::{oneshot, watch as channel};
 use types::{ClusterId, Index, MemberId};
 
@@ -18,6 +20,8 @@ use crate::boot::MaxClusterVersion;
 use crate::consensus::{self, Status};
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
+use crate::network::Network;
+use crate::peers::KnownPeers;
 use crate::request_id::RequestIds;
 use crate::synced::Synced;
 use crate::waiters::Waiters;
@@ -62,6 +66,8 @@ pub struct Leadership {
 pub struct Settings {
     /// How long a request may take: 5 s and two election timeouts.
     pub request_timeout: Duration,
+    /// `--heartbeat-interval`.
+    pub tick: Duration,
     /// An election timeout.
     pub election: Duration,
     /// `--max-request-bytes`.
@@ -84,6 +90,12 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: RequestIds,
     pub(crate) sizes: Sizes,
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) peers: KnownPeers,
+    /// The version of the cluster when this member joined it.
+    pub(crate) joined: Option<Version>,
+    /// The last tick of the raft thread, in nanoseconds of the clock.
+    pub(crate) ticked: AtomicU64,
 
     pub(crate) consensus: Inbox<consensus::Event<ReadWaiter>>,
     pub(crate) log: Inbox<log::Task>,
@@ -92,6 +104,8 @@ pub(crate) struct Shared {
     pub(crate) watch: Inbox<watch::Event<ReadView>>,
 
     pub(crate) waiters: Waiters<Result<Applied, ()>>,
+    /// Who waits to hear how far the members are.
+    pub(crate) progress: Waiters<Option<Vec<(MemberId, Index)>>>,
     pub(crate) deadlines: Mutex<Deadlines>,
     pub(crate) tokens: Mutex<TokenProvider>,
     pub(crate) hashes: Mutex<Hashes>,
@@ -124,6 +138,12 @@ impl Shared {
         let index = view.index;
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
         self.applied.send_replace(index);
+    }
+
+    /// The version that this member tells others.
+    pub(crate) fn announced(&self) -> Version {
+        let cluster = self.view().cluster.version().or(self.joined);
+        self.settings.max_cluster_version.announced(cluster)
     }
 
     /// What is known of raft.

@@ -2,14 +2,15 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use apply::{Applier, Parts};
 use auth::TokenProvider;
 use backend::{Backend, Committer};
 use env::{Clock, Disk, RealRng};
 use lease::Deadlines;
+use membership::InitialCluster;
 use proto::version::Version;
 use raft::{Config, RawNode, StorageWrites};
 use snap::Snapshots;
@@ -19,14 +20,17 @@ use types::{Index, MemberId};
 
 use crate::applying::Applying;
 use crate::boot::{Base, Booted, ClusterState, Ground};
-use crate::commit::Commits;
+use crate::commit::{Commits, Loaded};
 use crate::compactor::Retention;
 use crate::consensus::{Consensus, Status};
 use crate::data_dir::{self, Kind, Paths};
 use crate::handle::Node;
 use crate::inbox::Inbox;
+use crate::install::{self, Installer};
 use crate::log::{Keep, Log};
 use crate::metrics::Metrics;
+use crate::network::{Identity, Network};
+use crate::peers::KnownPeers;
 use crate::request_id::RequestIds;
 use crate::shared::{Leadership, Settings, Shared};
 use crate::threads::{Cores, Pace, Threads};
@@ -40,9 +44,10 @@ const REQUESTS_MAX: usize = 64 << 10;
 /// Raft's limits, as all members of etcd have them (spec/peer.md 5.8).
 const SIZE_PER_MESSAGE_MAX: u64 = 1 << 20;
 const INFLIGHT_MESSAGES_MAX: usize = 512;
-/// How long to wait for the database's lock before saying so, and how often to try.
-const LOCK_WARNING: Duration = Duration::from_secs(10);
-const LOCK_RETRY: Duration = Duration::from_millis(50);
+/// How many bytes of entries may be on their way to one follower, and how many a follower may hold
+/// that are not stored yet. etcd's have no such limits.
+const INFLIGHT_BYTES_MAX: u64 = 32 << 20;
+const UNSTABLE_BYTES_MAX: u64 = 64 << 20;
 
 /// What a member is told.
 #[derive(Clone, Debug)]
@@ -52,7 +57,7 @@ pub struct Options {
     /// `--data-dir` and `--wal-dir`.
     pub paths: Paths,
     /// `--initial-cluster`.
-    pub initial_cluster: String,
+    pub initial_cluster: InitialCluster,
     /// `--initial-cluster-token`.
     pub initial_cluster_token: String,
     /// `--initial-cluster-state`.
@@ -119,6 +124,19 @@ pub enum Error {
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("couldn't find local name {name:?} in the initial cluster configuration")]
     NotInInitialCluster { name: String },
+    #[error("member {member} has already been bootstrapped")]
+    AlreadyBootstrapped { member: MemberId },
+    #[error(
+        "member {member} was started before, and its data is not here: remove it from the cluster \
+         and add it anew"
+    )]
+    LostData { member: MemberId },
+    #[error("cannot fetch cluster info from peer urls: {0}")]
+    Join(String),
+    #[error("incompatible with current running cluster")]
+    Incompatible,
+    #[error("the cluster has {learners} learners, and --max-learners is {max}")]
+    TooManyLearners { learners: usize, max: usize },
     #[error("{0} is not there yet")]
     NotYet(&'static str),
     #[error("the database has entries up to index {index}, but there is no log in {}", dir.display())]
@@ -163,6 +181,7 @@ impl Member {
 
     /// Stops in order: what was applied is committed to the file, and the log is closed. Blocks.
     pub fn stop(self) {
+        self.node.0.peers.stop();
         self.threads.stop(&self.node.0);
     }
 }
@@ -175,11 +194,13 @@ impl Member {
 pub fn start(
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
+    network: &Arc<dyn Network>,
     registry: &Registry,
     options: &Options,
 ) -> Result<Member, Error> {
     let snapshots = Snapshots::new(Arc::clone(&disk), Arc::clone(&clock), &options.paths.snap);
-    let ground = Ground { disk: &disk, clock: &clock, options, snapshots: &snapshots };
+    let ground =
+        Ground { disk: &disk, clock: &clock, options, snapshots: &snapshots, network: &**network };
     let booted = boot(&ground)?;
     check_level(options, &booted)?;
     let (member_id, cluster_id) = (booted.member_id, booted.cluster_id);
@@ -187,11 +208,20 @@ pub fn start(
         "applied-index" = booted.applied.get(), "starting member");
     let ids = RequestIds::new(member_id, clock.wall());
     let consensus = raft_core(options, &clock, &booted)?;
-    let applier = applier(options, member_id, booted.backend, booted.members, booted.conf_state)?;
-    let Loaded { applier, compaction } = applier;
+    let Loaded { applier, compaction } =
+        install::load(options, member_id, booted.backend, booted.members, booted.conf_state)?;
     let mut tokens = TokenProvider::new(&options.auth_token, options.auth_token_ttl)
         .map_err(|error| Error::AuthToken(error.to_string()))?;
     let view = applier.view();
+    let identity = Identity {
+        cluster: cluster_id,
+        member: member_id,
+        removed: view.cluster.contents().removed.iter().copied().collect(),
+        level: options.settings.max_cluster_version.announced(view.cluster.version().or(booted.joined)),
+    };
+    let peers = KnownPeers::new(member_id, network.enter(&identity));
+    peers.follow(&view.cluster);
+    peers.add_remotes(&booted.remotes);
     tokens.begin(view.auth.is_enabled());
     let now = clock.now();
     let shared = Arc::new(Shared {
@@ -201,12 +231,17 @@ pub fn start(
         clock: Arc::clone(&clock),
         ids,
         sizes: applier.sizes(),
+        network: Arc::clone(network),
+        peers,
+        joined: booted.joined,
+        ticked: AtomicU64::new(now.0),
         consensus: Inbox::new(REQUESTS_MAX),
         log: Inbox::new(0),
         apply: Inbox::new(0),
         commit: Inbox::new(0),
         watch: Inbox::new(0),
         waiters: Waiters::default(),
+        progress: Waiters::default(),
         deadlines: Mutex::new(Deadlines::new(lease_options(options))),
         tokens: Mutex::new(tokens),
         hashes: Mutex::default(),
@@ -223,6 +258,13 @@ pub fn start(
         stopping: channel::Sender::new(false),
         failure: channel::Sender::new(None),
     });
+    let installer = Installer {
+        disk: Arc::clone(&disk),
+        options: options.clone(),
+        snapshots: snapshots.clone(),
+        member: member_id,
+        sizes: applier.sizes(),
+    };
     let cores = Cores {
         consensus,
         log: Log::new(disk, booted.wal, snapshots, options.keep),
@@ -236,10 +278,10 @@ pub fn start(
         compaction_sleep: options.compaction_sleep,
         catchup_entries: options.catchup_entries,
     };
-    let threads = Threads::start(&shared, cores, pace)
+    let threads = Threads::start(&shared, cores, installer, pace)
         .map_err(|source| Error::io("start the threads of", &options.paths.data, source))?;
     let node = Node(shared);
-    monitor::start(&node, options);
+    monitor::start(&node, options, booted.witnesses);
     Ok(Member { node, threads })
 }
 
@@ -254,9 +296,9 @@ fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
     let has_database = disk
         .exists(&paths.database())
         .map_err(|source| Error::io("look for", &paths.database(), source))?;
-    let (backend, committer) = open_backend(ground)?;
+    let (backend, committer) = install::open(ground.disk, &**ground.clock, ground.options)?;
     if !has_log {
-        return ground.found(backend, committer);
+        return ground.begin(backend, committer);
     }
     let document_needed =
         backend.get(backend::Bucket::Meta, backend::schema::storage_version::KEY)?.is_none();
@@ -285,35 +327,11 @@ fn with_snapshot(
         return Err(Error::DatabaseMissing);
     }
     ground.snapshots.install_database(index)?;
-    let opened = open_backend(ground)?;
+    let opened = install::open(ground.disk, &**ground.clock, ground.options)?;
     if opened.0.last_committed().position().index < index {
         return Err(Error::DatabaseMissing);
     }
     Ok(opened)
-}
-
-/// Opens the database, waiting for whoever has it.
-fn open_backend(ground: &Ground<'_>) -> Result<(Backend, Committer), Error> {
-    let options = ground.options;
-    let mut how = backend::Options::new(options.paths.database());
-    how.batch_operations = options.batch_limit;
-    if options.unsafe_no_fsync {
-        how.sync = backend::Sync::Off;
-    }
-    let start = ground.clock.now();
-    let mut warned = false;
-    loop {
-        match backend::open(Arc::clone(ground.disk), how.clone()) {
-            Err(backend::Error::Locked { .. }) => {}
-            opened => return Ok(opened?),
-        }
-        if !warned && ground.clock.now().since(start) >= LOCK_WARNING {
-            warned = true;
-            tracing::info!(path = %options.paths.database().display(),
-                "db file is flocked by another process, or taking too long");
-        }
-        tokio::runtime::Handle::current().block_on(tokio::time::sleep(LOCK_RETRY));
-    }
 }
 
 fn check_level(options: &Options, booted: &Booted) -> Result<(), Error> {
@@ -343,6 +361,8 @@ fn raft_core(
     config.storage_writes = StorageWrites::Asynchronous;
     config.size_per_message_max = SIZE_PER_MESSAGE_MAX;
     config.inflight_messages_max = INFLIGHT_MESSAGES_MAX;
+    config.inflight_bytes_max = INFLIGHT_BYTES_MAX;
+    config.unstable_size_max = UNSTABLE_BYTES_MAX;
     config.check_quorum = true;
     config.pre_vote = options.pre_vote;
     config.step_down_on_stalled_append = true;
@@ -353,42 +373,7 @@ fn raft_core(
         raw.bootstrap(&booted.founders).map_err(wrong)?;
     }
     let ids = RequestIds::new(booted.member_id, clock.wall());
-    Ok(Consensus::new(booted.member_id, raw, ids))
-}
-
-struct Loaded {
-    applier: Applier,
-    compaction: Option<mvcc::Compaction>,
-}
-
-/// Loads the state from the database, leases before keys.
-fn applier(
-    options: &Options,
-    member: MemberId,
-    mut backend: Backend,
-    members: membership::Store,
-    conf_state: proto::raftpb::ConfState,
-) -> Result<Loaded, Error> {
-    let mut leases = lease::Leases::open(&backend, lease_ttl_min(options))?;
-    let restored = mvcc::Store::restore(backend.last_committed())?;
-    for (key, id) in &restored.leases {
-        if leases.attach(*id, key).is_err() {
-            tracing::warn!("lease-id" = %id, "a key has a lease that is not there");
-        }
-    }
-    let auth = auth::Store::open(&mut backend)?;
-    let settings = apply::Settings {
-        member,
-        quota: options.settings.quota,
-        persist_checkpoints: options.persist_checkpoints,
-        learners_max: options.settings.learners_max,
-    };
-    let parts = Parts { backend, store: restored.store, leases, auth, members, conf_state };
-    Ok(Loaded { applier: Applier::new(parts, settings)?, compaction: restored.compaction })
-}
-
-/// One and a half election timeouts in whole seconds, rounded up (spec/schema.md 2.3).
-fn lease_ttl_min(options: &Options) -> i64 {
-    let timeout = options.tick * (3 * options.election_ticks) / 2;
-    timeout.as_millis().div_ceil(1000) as i64
+    let founders = booted.founders.len();
+    let consensus = Consensus::new(booted.member_id, raw, ids).founded_by(founders);
+    Ok(if booted.witnesses.is_some() { consensus.withheld() } else { consensus })
 }

@@ -4,11 +4,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use apply::Waiter;
+use backend::Ticket;
 use env::Monotonic;
+use membership::Cluster;
 use proto::raftpb::Snapshot;
 use types::{Index, MemberId};
 
@@ -16,6 +19,7 @@ use crate::applying::{self, Applying, Rest};
 use crate::commit::{self, Commits, Finished};
 use crate::consensus::{self, Consensus};
 use crate::effects;
+use crate::install::Installer;
 use crate::log::{self, Log};
 use crate::shared::{Applied, Leadership, ReadWaiter, Shared, TicketWaiter};
 
@@ -52,7 +56,12 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    pub(crate) fn start(shared: &Arc<Shared>, cores: Cores, pace: Pace) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        cores: Cores,
+        installer: Installer,
+        pace: Pace,
+    ) -> std::io::Result<Self> {
         let Cores { consensus, log, applying, commits } = cores;
         let runtime = tokio::runtime::Handle::current();
         Ok(Self {
@@ -60,9 +69,12 @@ impl Threads {
                 run_raft(shared, consensus, pace);
                 Ok(())
             })?,
-            log: spawn(shared, "log", move |shared| run_log(shared, log, pace))?,
+            log: {
+                let runtime = runtime.clone();
+                spawn(shared, "log", move |shared| run_log(shared, log, pace, &runtime))?
+            },
             apply: spawn(shared, "apply", move |shared| {
-                run_apply(shared, applying, pace, &runtime)
+                run_apply(shared, applying, &Surroundings { pace, runtime, installer })
             })?,
             commit: spawn(shared, "commit", move |shared| run_commit(shared, commits))?,
             watch: spawn(shared, "watch", |shared| {
@@ -119,6 +131,13 @@ impl Drop for FailOnPanic<'_> {
     }
 }
 
+/// What the apply thread needs to have its actions carried out.
+struct Surroundings {
+    pace: Pace,
+    runtime: tokio::runtime::Handle,
+    installer: Installer,
+}
+
 fn run_raft(shared: &Shared, mut consensus: Consensus<ReadWaiter>, pace: Pace) {
     let mut events = Vec::new();
     let mut next_tick = shared.clock.now() + pace.tick;
@@ -129,6 +148,7 @@ fn run_raft(shared: &Shared, mut consensus: Consensus<ReadWaiter>, pace: Pace) {
         if now >= next_tick {
             events.push(consensus::Event::Tick);
             next_tick = now + pace.tick;
+            shared.ticked.store(now.0, Ordering::Relaxed);
         }
         let actions = consensus.round(now, events.drain(..));
         publish_status(shared, &consensus, now);
@@ -161,10 +181,12 @@ fn perform_raft(shared: &Shared, action: consensus::Action<ReadWaiter>) {
         Action::Apply { entries, responses } => {
             shared.apply.complete(applying::Event::Entries { entries, responses });
         }
-        // There is no transport to peers: a message is lost, which raft allows.
-        Action::Send(messages) => {
-            tracing::debug!(count = messages.len(), "dropped messages to peers");
+        Action::Install(snapshot) => shared.apply.complete(applying::Event::Install(snapshot)),
+        Action::Send(messages) => shared.peers.transport().send(messages),
+        Action::SendSnapshot(message) => {
+            shared.apply.complete(applying::Event::SendSnapshot(message));
         }
+        Action::Release(index) => shared.log.complete(log::Task::Release(index)),
         Action::Reads(index, reads) => {
             for read in reads {
                 // A reader that gave up wants no answer.
@@ -172,6 +194,7 @@ fn perform_raft(shared: &Shared, action: consensus::Action<ReadWaiter>) {
             }
         }
         Action::Dropped(id) => shared.waiters.answer(id, Err(())),
+        Action::Progress(id, progress) => shared.progress.answer(id, progress),
         Action::Fetch(read) => {
             shared.log.complete(log::Task::Read {
                 low: read.low,
@@ -188,7 +211,12 @@ fn perform_raft(shared: &Shared, action: consensus::Action<ReadWaiter>) {
     }
 }
 
-fn run_log(shared: &Arc<Shared>, mut log: Log, pace: Pace) -> Result<(), String> {
+fn run_log(
+    shared: &Arc<Shared>,
+    mut log: Log,
+    pace: Pace,
+    runtime: &tokio::runtime::Handle,
+) -> Result<(), String> {
     let mut tasks = Vec::new();
     prepare_segment(shared, &mut log);
     while !shared.log.is_closed() {
@@ -197,7 +225,7 @@ fn run_log(shared: &Arc<Shared>, mut log: Log, pace: Pace) -> Result<(), String>
         shared.metrics.log_round(&round);
         let began_segment = round.new_segment;
         for done in round.done {
-            deliver_log(shared, done, pace);
+            deliver_log(shared, done, pace, runtime);
         }
         if began_segment {
             prepare_segment(shared, &mut log);
@@ -223,7 +251,12 @@ fn prepare_segment(shared: &Arc<Shared>, log: &mut Log) {
     }
 }
 
-fn deliver_log(shared: &Shared, done: log::Done, pace: Pace) {
+fn deliver_log(
+    shared: &Arc<Shared>,
+    done: log::Done,
+    pace: Pace,
+    runtime: &tokio::runtime::Handle,
+) {
     match done {
         log::Done::Appended(append) => {
             shared.consensus.complete(consensus::Event::Appended(append));
@@ -233,25 +266,30 @@ fn deliver_log(shared: &Shared, done: log::Done, pace: Pace) {
             let index = snapshot.metadata.index;
             let compact_to = Index(index.saturating_sub(pace.catchup_entries).max(1));
             shared.consensus.complete(consensus::Event::SnapshotSaved { snapshot, compact_to });
-            tracing::info!("compact-index" = compact_to.get(), "compacted Raft logs");
         }
         log::Done::Purged(files) => {
             for file in files {
                 tracing::info!(path = %file.display(), "purged");
             }
         }
-        log::Done::Read(entries) => shared.consensus.complete(consensus::Event::Fetched(entries)),
+        log::Done::Read(job) => {
+            let shared = Arc::clone(shared);
+            runtime.spawn_blocking(move || match job.run() {
+                Ok(entries) => shared.consensus.complete(consensus::Event::Fetched(entries)),
+                Err(error) => shared.fail(error.to_string()),
+            });
+        }
     }
 }
 
 fn run_apply(
     shared: &Arc<Shared>,
     mut applying: Applying<TicketWaiter>,
-    pace: Pace,
-    runtime: &tokio::runtime::Handle,
+    around: &Surroundings,
 ) -> Result<(), String> {
+    let interval = around.pace.batch_interval;
     let mut events = Vec::new();
-    let mut next_commit = shared.clock.now() + pace.batch_interval;
+    let mut next_commit = shared.clock.now() + interval;
     loop {
         let wait = next_commit.since(shared.clock.now());
         shared.apply.drain(&mut events, Some(wait));
@@ -262,7 +300,7 @@ fn run_apply(
         let stopping = shared.consensus.is_closed();
         if now >= next_commit || stopping {
             events.push(applying::Event::Tick);
-            next_commit = now + pace.batch_interval;
+            next_commit = now + interval;
         }
         let waiter = |id| {
             if shared.waiters.is_registered(id) { Waiter::Present } else { Waiter::Absent }
@@ -270,7 +308,7 @@ fn run_apply(
         let actions =
             applying.round(events.drain(..), waiter).map_err(|error| error.to_string())?;
         for action in actions {
-            perform_apply(shared, action, pace, runtime);
+            perform_apply(shared, action, around);
         }
         if stopping && applying.is_settled() {
             shared.apply.close();
@@ -282,8 +320,7 @@ fn run_apply(
 fn perform_apply(
     shared: &Arc<Shared>,
     action: applying::Action<TicketWaiter>,
-    pace: Pace,
-    runtime: &tokio::runtime::Handle,
+    around: &Surroundings,
 ) {
     use applying::Action;
     match action {
@@ -304,18 +341,25 @@ fn perform_apply(
             shared.consensus.complete(consensus::Event::Applied(responses));
         }
         Action::Commit(job) => shared.commit.complete(commit::Task::Commit(job)),
-        Action::Compact(compaction, rest) => {
-            let task = commit::compaction_step(compaction, pace.compaction_batch);
+        Action::Compact(compaction, rest, file) => {
+            let pace = around.pace;
+            let task = commit::compaction_step(compaction, pace.compaction_batch, file);
             if rest == Rest::None || pace.compaction_sleep.is_zero() {
                 shared.commit.complete(task);
             } else {
                 let shared = Arc::clone(shared);
-                runtime.spawn(async move {
+                around.runtime.spawn(async move {
                     tokio::time::sleep(pace.compaction_sleep).await;
                     shared.commit.complete(task);
                 });
             }
         }
+        Action::Install(snapshot) => {
+            tracing::info!("incoming-leader-snapshot-index" = snapshot.metadata.index,
+                "applying snapshot");
+            shared.commit.complete(commit::Task::Install(around.installer.job(&snapshot)));
+        }
+        Action::Installed { compacted } => effects::installed(shared, compacted),
         Action::CompactionFinished { revision, hash } => {
             if let Some(hash) = hash {
                 shared.hashes().insert(hash);
@@ -333,16 +377,25 @@ fn perform_apply(
                 "local-member-applied-index" = position.index.get(),
                 "triggering snapshot"
             );
-            let snapshot = Snapshot {
-                data: crate::document::encode(&cluster),
-                metadata: proto::raftpb::SnapshotMetadata {
-                    conf_state: position.conf_state.clone(),
-                    index: position.index.get(),
-                    term: position.term.get(),
-                },
-            };
+            let snapshot = snapshot_of(&ticket, &cluster);
             shared.log.complete(log::Task::Snapshot(Box::new(snapshot)));
         }
+        Action::SendSnapshot(message, ticket, cluster) => {
+            effects::send_snapshot(shared, *message, &ticket, &cluster);
+        }
+    }
+}
+
+/// The raft snapshot of a committed state.
+pub(crate) fn snapshot_of(ticket: &Ticket, cluster: &Cluster) -> Snapshot {
+    let position = ticket.state.position();
+    Snapshot {
+        data: crate::document::encode(cluster),
+        metadata: proto::raftpb::SnapshotMetadata {
+            conf_state: position.conf_state.clone(),
+            index: position.index.get(),
+            term: position.term.get(),
+        },
     }
 }
 
@@ -367,6 +420,9 @@ fn run_commit(shared: &Arc<Shared>, mut commits: Commits) -> Result<(), String> 
                 }
                 Finished::Compacted { compaction, step } => {
                     shared.apply.complete(applying::Event::Compacted { compaction, step });
+                }
+                Finished::Installed(loaded) => {
+                    shared.apply.complete(applying::Event::Installed(loaded));
                 }
                 Finished::Nothing => {}
             }

@@ -1,95 +1,28 @@
 //! A member on real files: what it acknowledged is there after any end.
 #![allow(clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use apply::Quota;
 use auth::Identity;
-use env::{RealClock, RealDisk};
-use node::compactor::Retention;
-use node::data_dir::Paths;
-use node::log::Keep;
-use node::{ClusterState, MaxClusterVersion, Member, Options, Settings};
-use proto::etcdserverpb::{CompactionRequest, InternalRaftRequest, PutRequest, RangeRequest};
-
-/// A data directory of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("oxetcd-node-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn options(data: &Path) -> Options {
-    Options {
-        name: "m1".to_owned(),
-        paths: Paths::new(data, None),
-        initial_cluster: "m1=http://127.0.0.1:2380".to_owned(),
-        initial_cluster_token: "etcd-cluster".to_owned(),
-        cluster_state: ClusterState::New,
-        client_urls: vec!["http://127.0.0.1:2379".to_owned()],
-        tick: Duration::from_millis(100),
-        election_ticks: 10,
-        pre_vote: true,
-        snapshot_count: 20,
-        catchup_entries: 5,
-        keep: Keep { wals: Some(5), snapshots: Some(5) },
-        batch_interval: Duration::from_millis(100),
-        batch_limit: 10_000,
-        unsafe_no_fsync: false,
-        retention: Retention::Off,
-        compaction_batch: 10,
-        compaction_sleep: Duration::ZERO,
-        watch_progress_interval: Duration::from_secs(600),
-        auth_token: "simple".to_owned(),
-        auth_token_ttl: Duration::from_secs(300),
-        lease_checkpoints: false,
-        persist_checkpoints: false,
-        settings: Settings {
-            request_timeout: Duration::from_secs(7),
-            election: Duration::from_secs(1),
-            request_bytes_max: 1 << 20,
-            quota: Quota::Bytes(2 << 30),
-            strict_reconfig_check: true,
-            learners_max: 1,
-            max_cluster_version: MaxClusterVersion::Auto,
-        },
-    }
-}
+use node::Member;
+use proto::etcdserverpb::{CompactionRequest, InternalRaftRequest};
+use support::wire::Wire;
+use support::{Folder, options};
 
 fn start(data: &Path) -> Member {
-    let registry = telemetry::Registry::new();
-    let clock = Arc::new(RealClock::new());
-    node::start(Arc::new(RealDisk), clock, &registry, &options(data)).unwrap()
+    let wire: Arc<Wire> = Arc::default();
+    support::start(&options(data), &wire.end("http://127.0.0.1:2380")).unwrap()
 }
 
 async fn put(member: &Member, key: &str, value: &str) -> i64 {
-    let put = PutRequest {
-        key: key.to_owned().into(),
-        value: value.to_owned().into(),
-        ..PutRequest::default()
-    };
-    let request = InternalRaftRequest { put: Some(put), ..InternalRaftRequest::default() };
-    member.node().propose(Identity::default(), request).await.unwrap().revision
+    support::put(member.node(), key, value).await.unwrap()
 }
 
 async fn get(member: &Member, key: &str) -> Option<String> {
-    member.node().linearize().await.unwrap();
-    let range = RangeRequest { key: key.to_owned().into(), ..RangeRequest::default() };
-    let answer = member.node().view().read.range(&range).unwrap();
-    let kv: proto::mvccpb::KeyValue = proto::decode(answer.kvs.first()?.clone()).unwrap();
-    Some(String::from_utf8(kv.value.to_vec()).unwrap())
+    support::get(member.node(), key).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

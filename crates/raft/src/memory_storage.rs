@@ -139,8 +139,12 @@ impl MemoryStorage {
     }
 
     /// Puts contents of older entries back for a while, as asked for by a
-    /// [`LogRead`](crate::LogRead).
-    pub fn insert_fetched(&mut self, entries: Vec<Entry>) {
+    /// [`LogRead`](crate::LogRead). Those that were read before others took their place are passed
+    /// over.
+    pub fn insert_fetched(&mut self, mut entries: Vec<Entry>) {
+        let holds = |entry: &Entry| self.term(Index(entry.index)) == Ok(Term(entry.term));
+        let valid = entries.iter().take_while(|entry| holds(entry)).count();
+        entries.truncate(valid);
         if entries.is_empty() {
             return;
         }

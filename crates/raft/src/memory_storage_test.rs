@@ -78,6 +78,19 @@ fn contents_beyond_the_bound_leave_and_can_be_put_back() {
 }
 
 #[test]
+fn contents_read_before_they_were_replaced_are_not_put_back() {
+    let size = entry_size(&entries(1, &[1])[0]);
+    let mut storage = MemoryStorage::bounded(size);
+    let old = entries(1, &[1, 1, 1]);
+    storage.append(&old);
+    storage.append(&entries(2, &[2, 2]));
+    storage.insert_fetched(old);
+    let read = |low, high| storage.entries(Index(low), Index(high), u64::MAX);
+    assert_eq!(read(1, 3).unwrap(), entries(1, &[1]));
+    assert_eq!(read(2, 3), Err(StorageError::Unavailable));
+}
+
+#[test]
 fn compacted_entries_are_told_apart_from_missing_ones() {
     let mut storage = MemoryStorage::new();
     storage.append(&entries(1, &[1, 1, 1]));

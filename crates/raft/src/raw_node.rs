@@ -401,6 +401,12 @@ impl<S: Storage> RawNode<S> {
         self.raft.log.last_index()
     }
 
+    /// The first entry behind the last compaction or snapshot.
+    #[must_use]
+    pub fn first_index(&self) -> Index {
+        self.raft.log.first_index()
+    }
+
     /// The term of the entry at `index`, stored or not.
     ///
     /// # Errors

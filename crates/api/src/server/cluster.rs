@@ -62,25 +62,12 @@ pub(crate) async fn update(
 
 pub(crate) async fn promote(
     server: &Server,
-    _: &Admitted,
+    who: &Admitted,
     request: pb::MemberPromoteRequest,
 ) -> Result<pb::MemberPromoteResponse, Error> {
-    let id = MemberId(request.id);
-    let raft = server.node.raft();
-    if !raft.is_leader {
-        let has_leader = raft.leader != MemberId(0);
-        return Err(if has_leader { Known::NotLeader } else { Known::NoLeader }.into());
-    }
-    server.node.applied_all().await?;
-    let is_learner = server.node.view().cluster.member(id).map(|member| member.is_learner);
-    match is_learner {
-        None => return Err(Known::MemberNotFound.into()),
-        // How far a learner has got is not known here.
-        Some(true) => return Err(Known::LearnerNotReady.into()),
-        // The refusal comes when it is applied, as in Go.
-        Some(false) => {}
-    }
-    let members = change(server, Change::Promote(id)).await?;
+    let token = who.caller.token.clone();
+    let members = server.node.promote_member(MemberId(request.id), token).await?;
+    let members = members.iter().map(to_wire).collect();
     Ok(pb::MemberPromoteResponse { header: Some(server.bare_header()), members })
 }
 

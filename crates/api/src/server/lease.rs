@@ -1,8 +1,5 @@
 //! `etcdserverpb.Lease`.
 
-use std::time::Duration;
-
-use ::lease::Renewal;
 use apply::{Response, View};
 use bytes::Bytes;
 use node::Answer;
@@ -14,11 +11,6 @@ use crate::Error;
 use crate::server::Server;
 use crate::server::admit::Admitted;
 use crate::server::quota::LEASE_COST;
-
-/// How long a request may take, but for elections (etcd's `ReqTimeout`).
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// How soon the leader is asked again.
-const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(crate) async fn grant(
     server: &Server,
@@ -61,59 +53,13 @@ pub(crate) async fn keep_alive(
 ) -> Result<pb::LeaseKeepAliveResponse, Error> {
     let id = LeaseId(request.id);
     let header = server.header_now();
-    let ttl = match renew(server, who, id).await {
+    let check = |view: &View| check_keys(view, who, id, Touch::Write);
+    let ttl = match server.node.renew_lease(id, &check).await {
         Ok(ttl) => ttl,
         Err(error) if error == Known::LeaseNotFound.into() => 0,
         Err(error) => return Err(error),
     };
     Ok(pb::LeaseKeepAliveResponse { header, id: request.id, ttl })
-}
-
-async fn renew(server: &Server, who: &Admitted, id: LeaseId) -> Result<i64, Error> {
-    loop {
-        env::fail_point!("beforeServeHTTPLeaseRenew");
-        server.node.applied_all().await?;
-        check_keys(&server.node.view(), who, id, Touch::Write)?;
-        match when_leading(server, || server.node.renew_lease(id)).await? {
-            Renewal::Renewed { ttl } => return Ok(ttl),
-            // What was noted of the lease's remaining time has to be taken back first.
-            Renewal::CheckpointFirst => {
-                env::fail_point!("beforeCheckpointInLeaseRenew");
-                clear_checkpoint(server, id).await?;
-            }
-            Renewal::RevokePending => server.node.lease_revoked(id).await?,
-        }
-    }
-}
-
-/// Asks what only the leader knows, again and again until this member leads. Go asks the leader in
-/// its place, and waits for one as long.
-async fn when_leading<T>(
-    server: &Server,
-    mut ask: impl FnMut() -> Result<T, ::lease::Error>,
-) -> Result<T, Error> {
-    let asking = async {
-        loop {
-            match ask() {
-                Err(::lease::Error::NotPrimary) => tokio::time::sleep(RETRY_INTERVAL).await,
-                answer => return answer,
-            }
-        }
-    };
-    match tokio::time::timeout(REQUEST_TIMEOUT + 2 * server.settings.election, asking).await {
-        Ok(answer) => Ok(answer.map_err(Known::from)?),
-        Err(_) if server.node.has_leader() => Err(Known::Timeout.into()),
-        Err(_) => Err(Known::NoLeader.into()),
-    }
-}
-
-async fn clear_checkpoint(server: &Server, id: LeaseId) -> Result<(), Error> {
-    let checkpoint = pb::LeaseCheckpoint { id: id.get(), remaining_ttl: 0 };
-    let request = pb::LeaseCheckpointRequest { checkpoints: vec![checkpoint] };
-    let request =
-        InternalRaftRequest { lease_checkpoint: Some(request), ..InternalRaftRequest::default() };
-    server.node.propose_as_root(request).await?;
-    Ok(())
 }
 
 /// What is done with the keys of a lease.
@@ -143,34 +89,21 @@ pub(crate) async fn time_to_live(
     request: pb::LeaseTimeToLiveRequest,
 ) -> Result<pb::LeaseTimeToLiveResponse, Error> {
     let id = LeaseId(request.id);
-    server.node.applied_all().await?;
-    env::fail_point!("beforeLookupWhenLeaseTimeToLive");
-    let remaining = when_leading(server, || match server.node.lease_remaining(id) {
-        Err(::lease::Error::NotFound) => Ok(None),
-        remaining => remaining.map(Some),
-    });
-    let remaining = remaining.await?;
-    // The keys are shown as of the very state in which the caller may see them.
-    let view = server.node.view();
-    if request.keys {
-        check_keys(&view, who, id, Touch::Read)?;
-    }
-    let Some((lease, remaining)) = view.leases.lookup(id).zip(remaining) else {
+    let check = |view: &View| match request.keys {
+        true => check_keys(view, who, id, Touch::Read),
+        false => Ok(()),
+    };
+    let found = server.node.lease_time_to_live(request.clone(), &check).await?;
+    let header = server.header_now();
+    Ok(match found {
+        Some(response) => pb::LeaseTimeToLiveResponse { header, ..response },
         // Unlike its siblings this answers a lease that is gone with a TTL of -1.
-        return Ok(pb::LeaseTimeToLiveResponse {
-            header: server.header_now(),
+        None => pb::LeaseTimeToLiveResponse {
+            header,
             id: request.id,
             ttl: -1,
             ..pb::LeaseTimeToLiveResponse::default()
-        });
-    };
-    let keys = request.keys.then(|| view.leases.keys(id));
-    Ok(pb::LeaseTimeToLiveResponse {
-        header: server.header_now(),
-        id: request.id,
-        ttl: remaining.as_secs() as i64,
-        granted_ttl: lease.ttl,
-        keys: keys.into_iter().flatten().map(|key| Bytes::copy_from_slice(key)).collect(),
+        },
     })
 }
 

@@ -1,0 +1,289 @@
+//! The first start of a member: founding a cluster with others, or joining one (spec/peer.md 5.9).
+//!
+//! A founder that lost its data would make the cluster forget what it had promised. So a founder
+//! asks the others whether they have seen it before, and takes no part until so many have answered
+//! that they and it are a quorum: before that it could not be of use anyway. A member that joins and
+//! was started before is refused at once.
+
+use std::future::Future;
+use std::time::Duration;
+
+use membership::{InitialCluster, Member, assign_ids};
+use proto::version::{self, Version};
+use raft::Peer;
+use types::{ClusterId, MemberId};
+
+use crate::ask;
+use crate::network::Network;
+use crate::start::Error;
+
+/// How long a founder waits at its start for the others to answer (etcd's bootstrap timeout).
+const FOUNDERS_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a member that joins waits for each URL.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the first start of a member was told.
+pub(crate) struct Flags<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) initial: &'a InitialCluster,
+    pub(crate) token: &'a str,
+    pub(crate) learners_max: usize,
+    pub(crate) request_timeout: Duration,
+    pub(crate) max: crate::MaxClusterVersion,
+}
+
+/// A member that was never started.
+pub(crate) struct Beginning {
+    pub(crate) cluster_id: ClusterId,
+    pub(crate) member_id: MemberId,
+    /// Whom the log begins with; nobody when a cluster is joined.
+    pub(crate) founders: Vec<Peer>,
+    /// Who is asked whether they have seen this member before; nobody if that is settled.
+    pub(crate) witnesses: Option<Witnesses>,
+    /// The others of a cluster that is joined.
+    pub(crate) remotes: Vec<Member>,
+    /// The version of a cluster that is joined.
+    pub(crate) joined: Option<Version>,
+}
+
+/// Those who know whether a founder was started before.
+#[derive(Clone, Debug)]
+pub(crate) struct Witnesses {
+    me: MemberId,
+    others: Vec<Member>,
+}
+
+/// What the witnesses say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// Enough of them have not seen it.
+    New,
+    /// One of them has.
+    Known,
+    /// Too few have answered.
+    Open,
+}
+
+impl Witnesses {
+    /// The witnesses for one of the founders.
+    pub(crate) fn new(me: MemberId, founders: &[Member]) -> Self {
+        let others = founders.iter().filter(|member| member.id != me).cloned().collect();
+        Self { me, others }
+    }
+
+    /// Asks all of them at once.
+    pub(crate) async fn ask(&self, network: &dyn Network) -> Verdict {
+        let mut asked: Vec<_> =
+            self.others.iter().map(|other| Box::pin(self.ask_one(network, other))).collect();
+        let needed = self.others.len().div_ceil(2);
+        let mut answers = 0;
+        while answers < needed && !asked.is_empty() {
+            let (answer, position) = first_of(&mut asked).await;
+            drop(asked.swap_remove(position));
+            match answer {
+                Some(true) => return Verdict::Known,
+                Some(false) => answers += 1,
+                None => {}
+            }
+        }
+        if answers >= needed { Verdict::New } else { Verdict::Open }
+    }
+
+    /// Whether one of them has seen this member started; `None` if it does not answer.
+    async fn ask_one(&self, network: &dyn Network, other: &Member) -> Option<bool> {
+        for url in &other.peer_urls {
+            if let Ok((_, members)) = ask::members(network, url, FOUNDERS_TIMEOUT).await {
+                let mine = members.iter().find(|member| member.id == self.me);
+                return Some(mine.is_some_and(|mine| !mine.attributes.client_urls.is_empty()));
+            }
+        }
+        None
+    }
+}
+
+/// Waits for the first of several futures; also says which.
+async fn first_of<F: Future + Unpin>(futures: &mut [F]) -> (F::Output, usize) {
+    std::future::poll_fn(|context| {
+        for (position, future) in futures.iter_mut().enumerate() {
+            if let std::task::Poll::Ready(output) = std::pin::Pin::new(future).poll(context) {
+                return std::task::Poll::Ready((output, position));
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}
+
+/// Founds a cluster.
+pub(crate) async fn found(network: &dyn Network, flags: &Flags<'_>) -> Result<Beginning, Error> {
+    let members = flags.initial.members(flags.token)?;
+    let me = local(&members, flags.name)?;
+    let witnesses = Witnesses::new(me, &members);
+    let witnesses = match witnesses.ask(network).await {
+        Verdict::Known => return Err(Error::AlreadyBootstrapped { member: me }),
+        Verdict::New => None,
+        Verdict::Open => Some(witnesses),
+    };
+    Ok(Beginning {
+        cluster_id: membership::ids::cluster_id(&members),
+        member_id: me,
+        founders: members.iter().map(founder).collect(),
+        witnesses,
+        remotes: Vec::new(),
+        joined: None,
+    })
+}
+
+fn founder(member: &Member) -> Peer {
+    Peer { id: member.id, context: member.to_json().into() }
+}
+
+fn local(members: &[Member], name: &str) -> Result<MemberId, Error> {
+    let me = members.iter().find(|member| member.attributes.name == name);
+    me.map(|me| me.id).ok_or_else(|| Error::NotInInitialCluster { name: name.to_owned() })
+}
+
+/// Joins a cluster.
+pub(crate) async fn join(network: &dyn Network, flags: &Flags<'_>) -> Result<Beginning, Error> {
+    let named = flags.initial.members(flags.token)?;
+    local(&named, flags.name)?;
+    let (cluster_id, existing) = existing(network, &named, flags.name).await?;
+    let named = assigned(network, named, &existing).await?;
+    let member_id = local(&named, flags.name)?;
+    if existing.iter().any(|member| member.id == member_id && member.is_started()) {
+        return Err(Error::LostData { member: member_id });
+    }
+    let learners = existing.iter().filter(|member| member.is_learner).count();
+    if learners > flags.learners_max {
+        return Err(Error::TooManyLearners { learners, max: flags.learners_max });
+    }
+    let remotes: Vec<Member> =
+        existing.into_iter().filter(|member| member.id != member_id).collect();
+    let joined = version_of(network, &remotes, flags).await?;
+    Ok(Beginning {
+        cluster_id,
+        member_id,
+        founders: Vec::new(),
+        witnesses: None,
+        remotes,
+        joined: Some(joined),
+    })
+}
+
+/// The members as the first who answers sees them.
+async fn existing(
+    network: &dyn Network,
+    named: &[Member],
+    name: &str,
+) -> Result<(ClusterId, Vec<Member>), Error> {
+    let others = named.iter().filter(|member| member.attributes.name != name);
+    let mut urls: Vec<&String> = others.flat_map(|member| &member.peer_urls).collect();
+    urls.sort();
+    for url in urls {
+        match ask::members(network, url, JOIN_TIMEOUT).await {
+            Ok((_, members)) if members.is_empty() => {
+                return Err(Error::Join(
+                    "failed to get raft cluster member(s) from the given URLs".to_owned(),
+                ));
+            }
+            Ok(found) => return Ok(found),
+            Err(error) => {
+                tracing::warn!(address = %format!("{url}{}", ask::MEMBERS), %error,
+                    "failed to get cluster response");
+            }
+        }
+    }
+    Err(Error::Join("could not retrieve cluster information from the given URLs".to_owned()))
+}
+
+/// The named members with the identities that the cluster knows them by. Names of hosts are
+/// resolved before, where they may be needed.
+async fn assigned(
+    network: &dyn Network,
+    named: Vec<Member>,
+    existing: &[Member],
+) -> Result<Vec<Member>, Error> {
+    let mut addresses = std::collections::BTreeMap::new();
+    for text in named.iter().chain(existing).flat_map(|member| &member.peer_urls) {
+        let Ok(url) = text.parse::<membership::Url>() else { continue };
+        if !addresses.contains_key(url.host()) {
+            addresses.insert(url.host().to_owned(), network.resolve(url.host()).await);
+        }
+    }
+    let resolve = |host: &str| {
+        addresses.get(host).cloned().unwrap_or_else(|| Err(format!("unknown host {host}")))
+    };
+    Ok(assign_ids(named, existing, &resolve)?)
+}
+
+/// The version of the cluster that is joined: at least one member has to tell it, and all that do
+/// have to tell one that this member can work at.
+async fn version_of(
+    network: &dyn Network,
+    others: &[Member],
+    flags: &Flags<'_>,
+) -> Result<Version, Error> {
+    let mut found = Vec::new();
+    for member in others {
+        match versions_of(network, member, flags.request_timeout).await {
+            Some(versions) => match versions.cluster.parse::<Version>() {
+                Ok(cluster) => found.push((member.id, cluster)),
+                Err(_) => tracing::warn!("remote-member-id" = %member.id,
+                    "remote-member-cluster-version" = %versions.cluster,
+                    "failed to parse cluster version of remote member"),
+            },
+            None => tracing::warn!("remote-member-id" = %member.id, "failed to get version"),
+        }
+    }
+    let joined = found.iter().map(|(_, cluster)| *cluster).max();
+    let joined = joined.ok_or(Error::Incompatible)?;
+    let level = flags.max.level(Some(joined));
+    let (low, high) = match downgrade_enabled(network, others, flags.request_timeout).await {
+        false => (version::MIN_CLUSTER, level),
+        true => {
+            let above = Version::new(level.major, level.minor + 1, 0);
+            (above, above)
+        }
+    };
+    for (id, cluster) in found {
+        if cluster < low || cluster > high {
+            tracing::warn!("remote-member-id" = %id, "remote-member-cluster-version" = %cluster,
+                "minimum-cluster-version-supported" = %low,
+                "maximum-cluster-version-supported" = %high,
+                "cluster version of remote member is not compatible");
+            return Err(Error::Incompatible);
+        }
+    }
+    Ok(joined)
+}
+
+/// The versions that a member tells, by the first of its URLs that answers.
+pub(crate) async fn versions_of(
+    network: &dyn Network,
+    member: &Member,
+    timeout: Duration,
+) -> Option<ask::Versions> {
+    for url in &member.peer_urls {
+        match ask::versions(network, url, timeout).await {
+            Ok(versions) => return Some(versions),
+            Err(error) => {
+                tracing::warn!(address = %format!("{url}{}", ask::VERSION),
+                    "remote-member-id" = %member.id, %error, "failed to reach the peer URL");
+            }
+        }
+    }
+    None
+}
+
+/// Whether the first member that answers says that a downgrade is going on; its answer is
+/// linearizable.
+async fn downgrade_enabled(network: &dyn Network, others: &[Member], timeout: Duration) -> bool {
+    for url in others.iter().flat_map(|member| &member.peer_urls) {
+        match ask::downgrade_enabled(network, url, timeout).await {
+            Ok(enabled) => return enabled,
+            Err(error) => tracing::warn!(address = %url, %error,
+                "failed to get downgrade enabled status"),
+        }
+    }
+    false
+}
