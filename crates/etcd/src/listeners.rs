@@ -8,12 +8,12 @@ use std::sync::Arc;
 use api::Server;
 use config::{Config, Url};
 use httpd::{Address, Endpoints, Listener};
-use node::Node;
 use rpc::Grpc;
 use telemetry::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::peer::PeerService;
 use crate::service::ClientService;
 
 /// The bound sockets of a member.
@@ -42,34 +42,46 @@ impl Listeners {
         })
     }
 
-    /// Serves clients and peers until `stop` turns true.
-    pub fn serve(
-        self,
+    /// Serves peers until `stop` turns true.
+    pub fn serve_peers(
+        &mut self,
         config: &Config,
-        node: &Node,
+        service: &PeerService,
+        stop: &watch::Receiver<bool>,
+    ) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for (url, listener) in self.peers.drain(..) {
+            tracing::info!(address = %url, "serving peer traffic");
+            tasks.spawn(httpd::serve(listener, service.clone(), limits(config), stop.clone()));
+        }
+        tasks
+    }
+
+    /// Serves clients until `stop` turns true.
+    pub fn serve_clients(
+        &mut self,
+        config: &Config,
         server: Server,
         registry: &Registry,
         stop: &watch::Receiver<bool>,
     ) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        let limits = httpd::Limits { concurrent_streams_max: config.max_concurrent_streams };
         let request_bytes_max = usize::try_from(config.max_request_bytes).unwrap_or(usize::MAX);
         let server = Arc::new(server);
         let grpc = Grpc::new(Arc::clone(&server), rpc::Limits { request_bytes_max });
         let endpoints = Endpoints::new(server, registry.clone());
-        for (url, listener) in self.clients {
+        for (url, listener) in self.clients.drain(..) {
             let service = ClientService::new(grpc.clone(), endpoints.clone());
             tracing::info!(address = %url, "serving client traffic insecurely; this is strongly \
                 discouraged!");
-            tasks.spawn(httpd::serve(listener, service, limits, stop.clone()));
-        }
-        for (url, listener) in self.peers {
-            tracing::info!(address = %url, "serving peer traffic");
-            let service = crate::peer::PeerService::new(node.clone());
-            tasks.spawn(httpd::serve(listener, service, limits, stop.clone()));
+            tasks.spawn(httpd::serve(listener, service, limits(config), stop.clone()));
         }
         tasks
     }
+}
+
+fn limits(config: &Config) -> httpd::Limits {
+    httpd::Limits { concurrent_streams_max: config.max_concurrent_streams }
 }
 
 async fn bind_all(urls: &[Url]) -> Result<Vec<(Url, Listener)>, Error> {

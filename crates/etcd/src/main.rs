@@ -6,6 +6,7 @@
 mod listeners;
 mod logs;
 mod member;
+mod network;
 mod peer;
 mod run;
 mod service;

@@ -7,30 +7,41 @@ use env::{RealClock, RealDisk};
 use node::compactor::Retention;
 use node::data_dir::Paths;
 use node::log::Keep;
+use node::network::Network;
 use node::{Member, Options, Settings};
+use peer::Transport;
 use proto::version;
+use snap::Snapshots;
 use telemetry::Registry;
+
+use crate::network::PeerNetwork;
 
 /// Learners that a cluster may have (`--max-learners`' default).
 const LEARNERS_MAX: usize = 1;
 
-/// Starts the member; blocks.
+/// Starts the member; blocks. Gives the transport to its peers, too.
 ///
 /// # Errors
 /// As [`node::start`].
-pub fn start(config: &Config, registry: &Registry) -> Result<Member, node::Error> {
-    let options = options(config);
-    node::start(Arc::new(RealDisk), Arc::new(RealClock::new()), registry, &options)
+pub fn start(config: &Config, registry: &Registry) -> Result<(Member, Transport), node::Error> {
+    let options = options(config)?;
+    let (disk, clock) = (Arc::new(RealDisk), Arc::new(RealClock::new()));
+    let snapshots = Snapshots::new(disk.clone(), clock.clone(), &options.paths.snap);
+    let network = Arc::new(PeerNetwork::new(config, snapshots, clock.clone(), registry));
+    let entrance: Arc<dyn Network> = network.clone();
+    let member = node::start(disk, clock, &entrance, registry, &options)?;
+    let transport = network.attach(member.node());
+    Ok((member, transport))
 }
 
-fn options(config: &Config) -> Options {
+fn options(config: &Config) -> Result<Options, node::Error> {
     let files =
         |count: Option<u64>| count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
     let gate = |gate| config.feature_gates.is_on(gate);
-    Options {
+    Ok(Options {
         name: config.name.clone(),
         paths: Paths::new(&config.data_dir, config.wal_dir.as_deref()),
-        initial_cluster: config.initial_cluster.clone(),
+        initial_cluster: config.initial_cluster.parse()?,
         initial_cluster_token: config.initial_cluster_token.clone(),
         cluster_state: match config.cluster_state {
             ClusterState::New => node::ClusterState::New,
@@ -59,12 +70,13 @@ fn options(config: &Config) -> Options {
         lease_checkpoints: gate(config::Gate::LeaseCheckpoint),
         persist_checkpoints: gate(config::Gate::LeaseCheckpointPersist),
         settings: settings(config),
-    }
+    })
 }
 
 fn settings(config: &Config) -> Settings {
     Settings {
         request_timeout: config.request_timeout(),
+        tick: config.heartbeat,
         election: config.election,
         request_bytes_max: usize::try_from(config.max_request_bytes).unwrap_or(usize::MAX),
         quota: match config.quota {

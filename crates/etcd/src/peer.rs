@@ -1,32 +1,43 @@
-//! The small endpoints of the peer listener (spec/peer.md 5.7): what tools and other members look at
-//! before they talk raft.
+//! The peer listener: raft's paths to the transport, the small endpoints to the member
+//! (spec/peer.md 5.1).
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use membership::Member;
 use node::Node;
+use node::endpoints;
+use node::network::{Answer, Method, Question};
+use peer::{ReplyBody, Transport};
+use types::ClusterId;
 
 /// What a request's body may weigh, in bytes.
 const BODY_BYTES_MAX: usize = 64 << 10;
+/// A question's own limit; the asker's counts here.
+const PATIENCE: Duration = Duration::from_secs(60);
+const CLUSTER_ID: &str = "x-etcd-cluster-id";
 
-type Reply = Response<Full<Bytes>>;
+type Reply = Response<PeerBody>;
 
 /// Answers other members.
 #[derive(Clone)]
 pub struct PeerService {
     node: Node,
+    transport: Transport,
 }
 
 impl PeerService {
     /// The endpoints of a member.
-    pub const fn new(node: Node) -> Self {
-        Self { node }
+    pub const fn new(node: Node, transport: Transport) -> Self {
+        Self { node, transport }
     }
 }
 
@@ -36,104 +47,119 @@ impl hyper::service::Service<Request<Incoming>> for PeerService {
     type Future = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let path = request.uri().path();
+        if path == "/raft" || path.starts_with("/raft/") {
+            let transport = self.transport.clone();
+            return Box::pin(async move { Ok(transport.serve(request).await.map(PeerBody::Raft)) });
+        }
         let node = self.node.clone();
-        Box::pin(async move { Ok(answer(&node, request).await) })
+        Box::pin(async move { Ok(answer(&node, request).await.map(PeerBody::Whole)) })
     }
 }
 
-async fn answer(node: &Node, request: Request<Incoming>) -> Reply {
-    let path = request.uri().path().to_owned();
-    let known = ["/version", "/members", "/members/hashkv", "/raft/probing"];
-    if !known.contains(&path.as_str()) {
-        return text(StatusCode::NOT_FOUND, "404 page not found\n".to_owned());
-    }
-    if request.method() != Method::GET {
-        let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n".to_owned());
-        reply.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static("GET"));
+async fn answer(node: &Node, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let Some(wanted) = endpoints::method(&path) else {
+        return text(StatusCode::NOT_FOUND, "404 page not found");
+    };
+    let (method, name) = match wanted {
+        Method::Get => (http::Method::GET, "GET"),
+        Method::Post => (http::Method::POST, "POST"),
+    };
+    if parts.method != method {
+        let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+        reply.headers_mut().insert(ALLOW, HeaderValue::from_static(name));
         return reply;
     }
-    match path.as_str() {
-        "/version" => json(node, versions(node)),
-        "/members" => {
-            json(node, format!("{}\n", Member::list_to_json(node.view().cluster.members())))
+    let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            return text(StatusCode::PAYLOAD_TOO_LARGE, "request body too large");
         }
-        "/raft/probing" => json(node, format!("{{\"OK\":true,\"Now\":\"{}\"}}\n", now())),
-        _ => hash_kv(node, request).await,
-    }
-}
-
-fn versions(node: &Node) -> String {
-    let level = node.level();
-    let cluster = node.view().cluster.version();
-    let cluster = cluster.map_or_else(|| "not_decided".to_owned(), |version| version.to_string());
-    format!(
-        r#"{{"etcdserver":"{level}","etcdcluster":"{cluster}","storage":"{}"}}"#,
-        node.storage_version()
-    )
-}
-
-/// The hash of the store up to a revision, as members compare it.
-async fn hash_kv(node: &Node, request: Request<Incoming>) -> Reply {
-    #[derive(serde::Deserialize, Default)]
-    #[serde(default)]
-    struct Body {
-        revision: i64,
-    }
-    let bad = |reason: String| text(StatusCode::BAD_REQUEST, format!("{reason}\n"));
-    if let Some(cluster) = request.headers().get("x-etcd-cluster-id")
-        && cluster.to_str().ok() != Some(&node.ids().0.to_string())
-    {
-        return text(StatusCode::PRECONDITION_FAILED, "cluster ID mismatch\n".to_owned());
-    }
-    let collected = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
-    let Ok(collected) = collected else { return bad("error reading body".to_owned()) };
-    let body: Body = match serde_json::from_slice(&collected.to_bytes()) {
-        Ok(body) => body,
-        Err(_) => return bad("error unmarshalling request".to_owned()),
+        Err(_) => return text(StatusCode::BAD_REQUEST, "error reading body"),
     };
-    let view = node.view();
-    let now = view.read.revision();
-    let hashed = match node.compaction_hash(body.revision) {
-        Some(hash) => Ok(hash),
-        None => {
-            let hashing = move || view.read.hash(body.revision);
-            match tokio::task::spawn_blocking(hashing).await {
-                Ok(hashed) => hashed,
-                Err(_) => return bad("the member stops".to_owned()),
-            }
-        }
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let cluster = match header(CLUSTER_ID).filter(|text| !text.is_empty()) {
+        None => None,
+        Some(text) => match membership::ids::parse(text) {
+            Some(cluster) => Some(ClusterId(cluster)),
+            None => return text_mismatch(),
+        },
     };
-    match hashed {
-        Ok(hash) => json(
-            node,
-            format!(
-                "{{\"header\":{{\"revision\":{now}}},\"hash\":{},\"compact_revision\":{},\"hash_revision\":{}}}",
-                hash.hash, hash.compact_revision, hash.revision
-            ),
-        ),
-        Err(error) => bad(error.to_string()),
-    }
+    let question = Question {
+        url: String::new(),
+        method: wanted,
+        path,
+        cluster,
+        token: header(AUTHORIZATION.as_str()).map(str::to_owned),
+        body: Some(("", body)),
+        timeout: PATIENCE,
+    };
+    reply(node.answer(question).await)
 }
 
-/// The time as Go prints it in JSON: RFC 3339, UTC.
-fn now() -> String {
-    use env::Clock;
-    let unix_nanos = env::RealClock::new().wall().0;
-    telemetry::Timestamp { unix_nanos, offset_seconds: 0 }.to_string()
+fn text_mismatch() -> Response<Full<Bytes>> {
+    text(StatusCode::PRECONDITION_FAILED, "cluster ID mismatch")
 }
 
-fn text(status: StatusCode, body: String) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(body)));
-    *reply.status_mut() = status;
-    reply
-}
-
-fn json(node: &Node, body: String) -> Reply {
-    let mut reply = text(StatusCode::OK, body);
+fn reply(answer: Answer) -> Response<Full<Bytes>> {
+    let mut reply = Response::new(Full::new(answer.body));
+    *reply.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = reply.headers_mut();
-    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    if let Ok(cluster) = http::HeaderValue::from_str(&node.ids().0.to_string()) {
-        headers.insert("x-etcd-cluster-id", cluster);
+    if let Some(content_type) = answer.content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    if let Some(cluster) = answer.cluster
+        && let Ok(cluster) = HeaderValue::from_str(&cluster.to_string())
+    {
+        headers.insert(CLUSTER_ID, cluster);
     }
     reply
+}
+
+fn text(status: StatusCode, line: &str) -> Response<Full<Bytes>> {
+    let mut reply = Response::new(Full::new(Bytes::from(format!("{line}\n"))));
+    *reply.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    reply.headers_mut().insert(CONTENT_TYPE, plain);
+    reply
+}
+
+/// The body of an answer of either side.
+pub enum PeerBody {
+    /// Of the transport.
+    Raft(ReplyBody),
+    /// Of the member.
+    Whole(Full<Bytes>),
+}
+
+impl Body for PeerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Raft(body) => Pin::new(body).poll_frame(context),
+            Self::Whole(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Raft(body) => body.is_end_stream(),
+            Self::Whole(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Raft(body) => body.size_hint(),
+            Self::Whole(body) => body.size_hint(),
+        }
+    }
 }

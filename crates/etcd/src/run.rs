@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::listeners::Listeners;
 use crate::member;
+use crate::peer::PeerService;
 use crate::signals::{self, Signal};
 
 /// Why a server that ran has ended.
@@ -40,8 +41,8 @@ pub fn run(config: &Config) -> ExitCode {
 
 async fn serve(config: &Config) -> Result<End, String> {
     let registry = Registry::new();
-    let listeners = Listeners::bind(config).await.map_err(|error| error.to_string())?;
-    let member = tokio::task::block_in_place(|| member::start(config, &registry))
+    let mut listeners = Listeners::bind(config).await.map_err(|error| error.to_string())?;
+    let (member, transport) = tokio::task::block_in_place(|| member::start(config, &registry))
         .map_err(|error| error.to_string())?;
     let node = member.node().clone();
     let settings = api::Settings {
@@ -51,6 +52,8 @@ async fn serve(config: &Config) -> Result<End, String> {
         election: config.election,
     };
     let (stop, stopped) = watch::channel(false);
+    let peer_service = PeerService::new(node.clone(), transport);
+    let mut peers = listeners.serve_peers(config, &peer_service, &stopped);
     let end = async {
         tokio::select! {
             signal = signals::wait() => match signal {
@@ -71,7 +74,7 @@ async fn serve(config: &Config) -> Result<End, String> {
         Some(ended) => ended,
         None => {
             let server = Server::new(node.clone(), settings);
-            let mut tasks = listeners.serve(config, &node, server, &registry, &stopped);
+            let mut tasks = listeners.serve_clients(config, server, &registry, &stopped);
             tracing::info!("ready to serve client requests");
             let ended = end.await;
             if let End::Signal(signal) = &ended {
@@ -84,6 +87,8 @@ async fn serve(config: &Config) -> Result<End, String> {
         }
     };
     tokio::task::block_in_place(|| member.stop());
+    stop.send_replace(true);
+    while peers.join_next().await.is_some() {}
     Ok(match (ended, node.failure()) {
         (End::Signal(_), Some(reason)) => End::Failed(reason),
         (ended, _) => ended,

@@ -34,8 +34,7 @@ pub struct Loaded {
 }
 
 /// A step of maintenance: it owns what it needs and works on the committer alone.
-pub type Maintenance =
-    Box<dyn FnOnce(&mut Committer, Installs) -> Result<Finished, Error> + Send>;
+pub type Maintenance = Box<dyn FnOnce(&mut Committer, Installs) -> Result<Finished, Error> + Send>;
 
 /// How many times another file was put in place: what was begun before the last time is void.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -339,7 +339,10 @@ impl<R> Consensus<R> {
         let made = self.raw.apply_conf_change(index, change);
         let conf_state = made.expect("apply made the same change of the same configuration");
         let is_ahead = index < self.founding;
-        assert!(is_ahead || conf_state == *expected, "raft has {conf_state:?}, apply has {expected:?}");
+        assert!(
+            is_ahead || conf_state == *expected,
+            "raft has {conf_state:?}, apply has {expected:?}"
+        );
         let ids = [&conf_state.voters, &conf_state.learners];
         self.in_flight.retain(|id| ids.iter().any(|ids| ids.contains(&id.get())));
     }

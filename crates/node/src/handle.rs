@@ -11,8 +11,8 @@ use mvcc::KvHash;
 use prost::Message;
 use proto::error::{Error as Known, Status};
 use proto::etcdserverpb::{InternalRaftRequest, RequestHeader};
-use proto::version::{self, Version};
 use proto::raftpb::MessageType;
+use proto::version::{self, Version};
 use raft::SnapshotStatus;
 use raft::confchange::ConfChangeEntry;
 use tokio::sync::oneshot;
@@ -146,8 +146,7 @@ impl Node {
                 return;
             }
             Incoming::SnapshotSent { to, arrived } => {
-                let status =
-                    if arrived { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+                let status = if arrived { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
                 shared.consensus.complete(consensus::Event::SnapshotSent(to, status));
                 return;
             }
@@ -221,6 +220,11 @@ impl Node {
         } else {
             Known::TooManyRequests.into()
         }
+    }
+
+    /// Resolves when there is a leader.
+    pub async fn leader_found(&self) {
+        self.wait_for_leader().await;
     }
 
     pub(crate) async fn wait_for_leader(&self) {

@@ -79,7 +79,8 @@ impl<T> Inbox<T> {
         if state.closed {
             return Err(Refused::Closed);
         }
-        if state.foreign_bytes > 0 && state.foreign_bytes.saturating_add(bytes) > FOREIGN_BYTES_MAX {
+        if state.foreign_bytes > 0 && state.foreign_bytes.saturating_add(bytes) > FOREIGN_BYTES_MAX
+        {
             return Err(Refused::Full);
         }
         state.foreign_bytes += bytes.max(FOREIGN_BYTES_MIN);

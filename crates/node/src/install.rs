@@ -112,11 +112,7 @@ impl Installer {
         let wrong = |reason: String| apply::Error::Entry { index, reason };
         let installed = self.snapshots.install_database(index);
         installed.map_err(|error| wrong(format!("install the snapshot's database: {error}")))?;
-        let how = backend::Options {
-            generation,
-            sizes: self.sizes.clone(),
-            ..how(&self.options)
-        };
+        let how = backend::Options { generation, sizes: self.sizes.clone(), ..how(&self.options) };
         let (backend, committer) = backend::open(Arc::clone(&self.disk), how)?;
         let found = backend.last_committed().position().index;
         if found != index {

@@ -193,7 +193,6 @@ impl Node {
                 self.wait_for_leader().await;
                 check(&self.view())?;
                 for url in self.leader_urls() {
-                    let request = request.clone();
                     let asked =
                         ask::lease_time_to_live(self.network(), &url, request, self.patience());
                     match Asked::of(asked.await) {

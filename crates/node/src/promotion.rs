@@ -57,8 +57,11 @@ impl Node {
         let learner = matched(id).ok_or(Known::MemberNotFound)?;
         let leader = matched(self.ids().1).ok_or(Known::NotLeader)?;
         if !reconfiguration::is_learner_ready(learner, leader) {
-            tracing::error!("learner-match" = learner.get(), "leader-match" = leader.get(),
-                "rejecting promote learner: learner is not ready");
+            tracing::error!(
+                "learner-match" = learner.get(),
+                "leader-match" = leader.get(),
+                "rejecting promote learner: learner is not ready"
+            );
             return Err(Known::LearnerNotReady.into());
         }
         self.change_members(Change::Promote(id)).await

@@ -217,7 +217,10 @@ pub fn start(
         cluster: cluster_id,
         member: member_id,
         removed: view.cluster.contents().removed.iter().copied().collect(),
-        level: options.settings.max_cluster_version.announced(view.cluster.version().or(booted.joined)),
+        level: options
+            .settings
+            .max_cluster_version
+            .announced(view.cluster.version().or(booted.joined)),
     };
     let peers = KnownPeers::new(member_id, network.enter(&identity));
     peers.follow(&view.cluster);

@@ -355,8 +355,10 @@ fn perform_apply(
             }
         }
         Action::Install(snapshot) => {
-            tracing::info!("incoming-leader-snapshot-index" = snapshot.metadata.index,
-                "applying snapshot");
+            tracing::info!(
+                "incoming-leader-snapshot-index" = snapshot.metadata.index,
+                "applying snapshot"
+            );
             shared.commit.complete(commit::Task::Install(around.installer.job(&snapshot)));
         }
         Action::Installed { compacted } => effects::installed(shared, compacted),

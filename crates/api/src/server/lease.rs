@@ -93,7 +93,7 @@ pub(crate) async fn time_to_live(
         true => check_keys(view, who, id, Touch::Read),
         false => Ok(()),
     };
-    let found = server.node.lease_time_to_live(request.clone(), &check).await?;
+    let found = server.node.lease_time_to_live(request, &check).await?;
     let header = server.header_now();
     Ok(match found {
         Some(response) => pb::LeaseTimeToLiveResponse { header, ..response },

@@ -12,6 +12,7 @@ use env::{RealClock, RealDisk};
 use node::compactor::Retention;
 use node::data_dir::Paths;
 use node::log::Keep;
+use node::network::{Alone, Network};
 use node::{ClusterState, MaxClusterVersion, Member, Options};
 use proto::error::{Error as Known, Status};
 use proto::etcdserverpb as pb;
@@ -37,7 +38,10 @@ impl Running {
         let options = options(Paths::new(&folder, None), quota);
         let clock = Arc::new(RealClock::new());
         let registry = telemetry::Registry::new();
-        let member = node::start(Arc::new(RealDisk), clock, &registry, &options).unwrap();
+        let alone: Arc<dyn Network> = Arc::new(Alone);
+        let member = tokio::task::block_in_place(|| {
+            node::start(Arc::new(RealDisk), clock, &alone, &registry, &options).unwrap()
+        });
         let settings = api::Settings {
             txn_ops_max: 128,
             request_bytes_max: 1 << 20,
@@ -113,7 +117,7 @@ fn options(paths: Paths, quota: Quota) -> Options {
     Options {
         name: "m1".to_owned(),
         paths,
-        initial_cluster: "m1=http://127.0.0.1:2380".to_owned(),
+        initial_cluster: "m1=http://127.0.0.1:2380".parse().unwrap(),
         initial_cluster_token: "etcd-cluster".to_owned(),
         cluster_state: ClusterState::New,
         client_urls: vec!["http://127.0.0.1:2379".to_owned()],
@@ -136,6 +140,7 @@ fn options(paths: Paths, quota: Quota) -> Options {
         persist_checkpoints: false,
         settings: node::Settings {
             request_timeout: Duration::from_secs(7),
+            tick: Duration::from_millis(100),
             election: Duration::from_secs(1),
             request_bytes_max: 1 << 20,
             quota,
