@@ -28,6 +28,9 @@ use crate::waiters::Waiters;
 use crate::watching::Streams;
 use crate::{applying, commit, log};
 
+/// How many proposals and reads may wait for the raft thread.
+const REQUESTS_MAX: usize = 64 << 10;
+
 /// A read that waits for its index.
 pub(crate) type ReadWaiter = oneshot::Sender<Index>;
 /// Somebody who waits for a committed state.
@@ -127,7 +130,61 @@ pub(crate) struct Shared {
     pub(crate) failure: channel::Sender<Option<String>>,
 }
 
+/// What a member is made of besides its threads.
+pub(crate) struct Parts {
+    pub(crate) cluster_id: ClusterId,
+    pub(crate) member_id: MemberId,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) peers: KnownPeers,
+    pub(crate) joined: Option<Version>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) tokens: TokenProvider,
+    pub(crate) metrics: Metrics,
+    pub(crate) sizes: Sizes,
+    pub(crate) view: View,
+}
+
 impl Shared {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let now = parts.clock.now();
+        Self {
+            cluster_id: parts.cluster_id,
+            member_id: parts.member_id,
+            settings: parts.settings,
+            ids: RequestIds::new(parts.member_id, parts.clock.wall()),
+            clock: parts.clock,
+            sizes: parts.sizes,
+            network: parts.network,
+            peers: parts.peers,
+            joined: parts.joined,
+            ticked: AtomicU64::new(now.0),
+            consensus: Inbox::new(REQUESTS_MAX),
+            log: Inbox::new(0),
+            apply: Inbox::new(0),
+            commit: Inbox::new(0),
+            watch: Inbox::new(0),
+            waiters: Waiters::default(),
+            progress: Waiters::default(),
+            deadlines: Mutex::new(parts.deadlines),
+            tokens: Mutex::new(parts.tokens),
+            hashes: Mutex::default(),
+            streams: Mutex::default(),
+            synced: Synced::default(),
+            metrics: parts.metrics,
+            applied: channel::Sender::new(parts.view.index),
+            view: RwLock::new(Arc::new(parts.view)),
+            status: RwLock::new(Status::default()),
+            compacted: channel::Sender::new(0),
+            leadership: channel::Sender::new(Leadership { leader: MemberId(0), since: now }),
+            published: channel::Sender::new(false),
+            removed: channel::Sender::new(false),
+            stopping: channel::Sender::new(false),
+            failure: channel::Sender::new(None),
+        }
+    }
+
     /// The newest published state.
     pub(crate) fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))

@@ -2,10 +2,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use apply::View;
 use auth::TokenProvider;
 use backend::{Backend, Committer};
 use env::{Clock, Disk, RealRng};
@@ -15,32 +15,27 @@ use proto::version::Version;
 use raft::{Config, RawNode, StorageWrites};
 use snap::Snapshots;
 use telemetry::Registry;
-use tokio::sync::watch as channel;
-use types::{Index, MemberId};
+use types::{ClusterId, Index, MemberId};
 
 use crate::applying::Applying;
 use crate::boot::{Base, Booted, ClusterState, Ground};
 use crate::commit::{Commits, Loaded};
 use crate::compactor::Retention;
-use crate::consensus::{Consensus, Status};
+use crate::consensus::Consensus;
 use crate::data_dir::{self, Kind, Paths};
 use crate::handle::Node;
-use crate::inbox::Inbox;
 use crate::install::{self, Installer};
 use crate::log::{Keep, Log};
 use crate::metrics::Metrics;
 use crate::network::{Identity, Network};
 use crate::peers::KnownPeers;
 use crate::request_id::RequestIds;
-use crate::shared::{Leadership, Settings, Shared};
+use crate::shared::{Parts, Settings, Shared};
 use crate::threads::{Cores, Pace, Threads};
-use crate::waiters::Waiters;
 use crate::{monitor, raft_log};
 
 /// How many bytes of entries raft keeps in memory; older ones are read back from the log.
 pub(crate) const RAFT_LOG_BYTES_MAX: u64 = 16 << 20;
-/// How many proposals and reads may wait for the raft thread.
-const REQUESTS_MAX: usize = 64 << 10;
 /// Raft's limits, as all members of etcd have them (spec/peer.md 5.8).
 const SIZE_PER_MESSAGE_MAX: u64 = 1 << 20;
 const INFLIGHT_MESSAGES_MAX: usize = 512;
@@ -206,61 +201,31 @@ pub fn start(
     let (member_id, cluster_id) = (booted.member_id, booted.cluster_id);
     tracing::info!("cluster-id" = %cluster_id, "local-member-id" = %member_id,
         "applied-index" = booted.applied.get(), "starting member");
-    let ids = RequestIds::new(member_id, clock.wall());
     let consensus = raft_core(options, &clock, &booted)?;
     let Loaded { applier, compaction } =
         install::load(options, member_id, booted.backend, booted.members, booted.conf_state)?;
+    let view = applier.view();
     let mut tokens = TokenProvider::new(&options.auth_token, options.auth_token_ttl)
         .map_err(|error| Error::AuthToken(error.to_string()))?;
-    let view = applier.view();
-    let identity = Identity {
-        cluster: cluster_id,
-        member: member_id,
-        removed: view.cluster.contents().removed.iter().copied().collect(),
-        level: options
-            .settings
-            .max_cluster_version
-            .announced(view.cluster.version().or(booted.joined)),
-    };
+    tokens.begin(view.auth.is_enabled());
+    let identity = identity(options, cluster_id, member_id, &view, booted.joined);
     let peers = KnownPeers::new(member_id, network.enter(&identity));
     peers.follow(&view.cluster);
     peers.add_remotes(&booted.remotes);
-    tokens.begin(view.auth.is_enabled());
-    let now = clock.now();
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(Shared::new(Parts {
         cluster_id,
         member_id,
         settings: options.settings,
-        clock: Arc::clone(&clock),
-        ids,
-        sizes: applier.sizes(),
+        clock,
         network: Arc::clone(network),
         peers,
         joined: booted.joined,
-        ticked: AtomicU64::new(now.0),
-        consensus: Inbox::new(REQUESTS_MAX),
-        log: Inbox::new(0),
-        apply: Inbox::new(0),
-        commit: Inbox::new(0),
-        watch: Inbox::new(0),
-        waiters: Waiters::default(),
-        progress: Waiters::default(),
-        deadlines: Mutex::new(Deadlines::new(lease_options(options))),
-        tokens: Mutex::new(tokens),
-        hashes: Mutex::default(),
-        streams: Mutex::default(),
-        synced: crate::synced::Synced::default(),
+        deadlines: Deadlines::new(lease_options(options)),
+        tokens,
         metrics: Metrics::new(registry),
-        applied: channel::Sender::new(view.index),
-        view: RwLock::new(Arc::new(view)),
-        status: RwLock::new(Status::default()),
-        compacted: channel::Sender::new(0),
-        leadership: channel::Sender::new(Leadership { leader: MemberId(0), since: now }),
-        published: channel::Sender::new(false),
-        removed: channel::Sender::new(false),
-        stopping: channel::Sender::new(false),
-        failure: channel::Sender::new(None),
-    });
+        sizes: applier.sizes(),
+        view,
+    }));
     let installer = Installer {
         disk: Arc::clone(&disk),
         options: options.clone(),
@@ -286,6 +251,22 @@ pub fn start(
     let node = Node(shared);
     monitor::start(&node, options, booted.witnesses);
     Ok(Member { node, threads })
+}
+
+fn identity(
+    options: &Options,
+    cluster: ClusterId,
+    member: MemberId,
+    view: &View,
+    joined: Option<Version>,
+) -> Identity {
+    let known = view.cluster.version().or(joined);
+    Identity {
+        cluster,
+        member,
+        removed: view.cluster.contents().removed.iter().copied().collect(),
+        level: options.settings.max_cluster_version.announced(known),
+    }
 }
 
 fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
