@@ -12,16 +12,22 @@
 //! peer sends never causes a panic, nor an allocation beyond what arrived plus a bound.
 
 mod address;
+pub mod append_stream;
+mod chunks;
 pub mod client;
 mod connect;
+mod frame;
 mod inbound;
 pub mod limits;
+pub mod message_stream;
 mod options;
 mod reply;
 mod transport;
 
 pub use address::{Address, PeerUrl, UrlError};
+pub use chunks::Chunks;
 pub use connect::{Connector, Io, Plain};
+pub use frame::Error as StreamError;
 pub use inbound::{Event, Inbound, SnapshotOutcome};
 pub use options::Options;
 pub use reply::ReplyBody;
