@@ -15,6 +15,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use types::MemberId;
 
 use crate::limits;
+use crate::queue::weight;
 
 /// Something that raft has to know.
 #[derive(Clone, PartialEq, Debug)]
@@ -156,14 +157,10 @@ impl Inbox {
         (Arc::clone(&inbox), Inbound { inbox })
     }
 
-    /// Puts a message of `bytes` bytes into the queue, if its sender has credit.
-    pub(crate) fn push(
-        &self,
-        message: Message,
-        bytes: usize,
-        credits: &Credits,
-    ) -> Result<(), Refused> {
-        let credit = credits.of(message.message_type).try_take(bytes).ok_or(Refused::Full)?;
+    /// Puts a message into the queue, if its sender has credit.
+    pub(crate) fn push(&self, message: Message, credits: &Credits) -> Result<(), Refused> {
+        let budget = credits.of(message.message_type);
+        let credit = budget.try_take(weight(&message)).ok_or(Refused::Full)?;
         self.put(Event::Message(message), credit)
     }
 
@@ -171,14 +168,14 @@ impl Inbox {
     pub(crate) async fn push_when_possible(
         &self,
         event: Event,
-        bytes: usize,
         credits: &Credits,
     ) -> Result<(), Refused> {
-        let kind = match &event {
-            Event::Message(message) => message.message_type,
-            _ => MessageType::Snap,
+        let credit = match &event {
+            Event::Message(message) | Event::Snapshot(message) => {
+                credits.of(message.message_type).take(weight(message)).await
+            }
+            _ => credits.messages.take(0).await,
         };
-        let credit = credits.of(kind).take(bytes).await;
         self.put(event, credit)
     }
 
@@ -294,6 +291,8 @@ fn permits(bytes: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn message(kind: MessageType) -> Message {
@@ -306,7 +305,7 @@ mod tests {
         let credits = Credits::new();
         let kinds = [MessageType::Prop, MessageType::App, MessageType::Heartbeat];
         for kind in kinds {
-            inbox.push(message(kind), 1, &credits).unwrap();
+            inbox.push(message(kind), &credits).unwrap();
         }
         inbox.report_unreachable(MemberId(7));
         inbox.report_unreachable(MemberId(7));
@@ -318,7 +317,7 @@ mod tests {
         assert_eq!(inbound.next_but_proposals().await, None);
         assert_eq!(inbound.next().await, Some(Event::Message(message(MessageType::Prop))));
         assert_eq!(inbound.next().await, None);
-        assert_eq!(inbox.push(message(MessageType::App), 1, &credits), Err(Refused::Stopped));
+        assert_eq!(inbox.push(message(MessageType::App), &credits), Err(Refused::Stopped));
     }
 
     #[tokio::test]
@@ -326,22 +325,24 @@ mod tests {
         let (inbox, mut inbound) = Inbox::new();
         let (flood, other) = (Credits::new(), Credits::new());
         for _ in 0..limits::INBOUND_MESSAGES_MAX {
-            inbox.push(message(MessageType::App), 1, &flood).unwrap();
+            inbox.push(message(MessageType::App), &flood).unwrap();
         }
-        assert_eq!(inbox.push(message(MessageType::App), 1, &flood), Err(Refused::Full));
-        inbox.push(message(MessageType::Prop), 1, &flood).unwrap();
-        inbox.push(message(MessageType::App), 1, &other).unwrap();
+        assert_eq!(inbox.push(message(MessageType::App), &flood), Err(Refused::Full));
+        inbox.push(message(MessageType::Prop), &flood).unwrap();
+        inbox.push(message(MessageType::App), &other).unwrap();
         inbound.next().await.unwrap();
-        inbox.push(message(MessageType::App), 1, &flood).unwrap();
+        inbox.push(message(MessageType::App), &flood).unwrap();
     }
 
     #[tokio::test]
     async fn bytes_are_bounded_but_one_message_always_has_room() {
         let (inbox, mut inbound) = Inbox::new();
         let credits = Credits::new();
-        inbox.push(message(MessageType::App), limits::MESSAGE_BYTES_MAX, &credits).unwrap();
-        assert_eq!(inbox.push(message(MessageType::App), 1, &credits), Err(Refused::Full));
-        let waiting = inbox.push_when_possible(Event::Message(Message::default()), 1, &credits);
+        let context = Bytes::from(vec![0; limits::INBOUND_BYTES_MAX + 1]);
+        let large = Message { context, ..message(MessageType::App) };
+        inbox.push(large, &credits).unwrap();
+        assert_eq!(inbox.push(message(MessageType::App), &credits), Err(Refused::Full));
+        let waiting = inbox.push_when_possible(Event::Message(Message::default()), &credits);
         let (pushed, taken) = tokio::join!(waiting, inbound.next());
         assert_eq!((pushed, taken.is_some()), (Ok(()), true));
     }
@@ -350,7 +351,7 @@ mod tests {
     async fn without_a_receiver_everything_is_refused() {
         let (inbox, inbound) = Inbox::new();
         drop(inbound);
-        let pushed = inbox.push(message(MessageType::App), 1, &Credits::new());
+        let pushed = inbox.push(message(MessageType::App), &Credits::new());
         assert_eq!(pushed, Err(Refused::Stopped));
     }
 }

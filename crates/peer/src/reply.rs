@@ -8,21 +8,24 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
+
+use crate::outlet::StreamBody;
 
 /// The body of an answer: a few bytes, or a stream of messages.
 pub struct ReplyBody(Kind);
 
 enum Kind {
     Whole(Full<Bytes>),
+    Stream(Box<StreamBody>),
 }
 
 /// An answer.
 pub(crate) type Reply = Response<ReplyBody>;
 
 impl ReplyBody {
-    fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self(Kind::Whole(Full::new(bytes.into())))
+    pub(crate) fn stream(stream: StreamBody) -> Self {
+        Self(Kind::Stream(Box::new(stream)))
     }
 }
 
@@ -36,25 +39,48 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut self.get_mut().0 {
             Kind::Whole(body) => Pin::new(body).poll_frame(context),
+            Kind::Stream(body) => Pin::new(&mut **body).poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Whole(body) => body.is_end_stream(),
+            Kind::Stream(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(body) => body.size_hint(),
+            Kind::Stream(body) => body.size_hint(),
         }
     }
 }
 
+/// An answer 200.
+pub(crate) fn whole(bytes: impl Into<Bytes>) -> Reply {
+    Response::new(ReplyBody(Kind::Whole(Full::new(bytes.into()))))
+}
+
+/// An answer 204.
+pub(crate) fn no_content() -> Reply {
+    let mut reply = whole(Bytes::new());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    reply
+}
+
+/// A message may not be processed, as Go's `httptypes` says it. The reason has no quotes in it.
+pub(crate) fn forbidden(reason: &str) -> Reply {
+    let mut reply = whole(format!("{{\"message\":\"{reason}\"}}"));
+    *reply.status_mut() = StatusCode::FORBIDDEN;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}
+
 /// A line of text, as Go's `http.Error` sends it.
 pub(crate) fn text(status: StatusCode, line: &str) -> Reply {
-    let mut reply = Response::new(ReplyBody::whole(format!("{line}\n")));
+    let mut reply = whole(format!("{line}\n"));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
