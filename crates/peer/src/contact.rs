@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use env::Monotonic;
-use telemetry::Counter;
+use telemetry::{Counter, Gauge};
 use types::MemberId;
 
 use crate::address::PeerUrl;
@@ -19,13 +19,21 @@ pub(crate) struct Contact {
     pub(crate) shared: Arc<Shared>,
     pub(crate) id: MemberId,
     urls: Mutex<Urls>,
-    /// Since when it is active.
-    active_since: Mutex<Option<Monotonic>>,
+    activity: Mutex<Activity>,
     pub(crate) credits: Credits,
     pub(crate) sent_bytes: Counter,
     pub(crate) received_bytes: Counter,
     pub(crate) sending_full: Complaint,
     pub(crate) receiving_full: Complaint,
+}
+
+/// Whether a connection works.
+#[derive(Clone, Copy)]
+enum Activity {
+    Inactive,
+    Active(Monotonic),
+    /// What its connections still say does not count.
+    Retired,
 }
 
 /// The URLs, of which one is used until it fails.
@@ -52,7 +60,7 @@ impl Contact {
             shared,
             id,
             urls: Mutex::new(Urls { list: urls, picked: 0 }),
-            active_since: Mutex::new(None),
+            activity: Mutex::new(Activity::Inactive),
             credits: Credits::new(),
             sent_bytes,
             received_bytes,
@@ -85,7 +93,10 @@ impl Contact {
     }
 
     pub(crate) fn active_since(&self) -> Option<Monotonic> {
-        *self.active()
+        match *self.activity() {
+            Activity::Active(since) => Some(since),
+            Activity::Inactive | Activity::Retired => None,
+        }
     }
 
     pub(crate) fn is_active(&self) -> bool {
@@ -94,12 +105,11 @@ impl Contact {
 
     /// A connection works.
     pub(crate) fn activate(&self) {
-        let mut active = self.active();
-        if active.is_none() {
+        let mut activity = self.activity();
+        if matches!(*activity, Activity::Inactive) {
             tracing::info!("peer-id" = %self.id, "peer became active");
-            *active = Some(self.shared.now());
-            let (local, remote) = self.labels();
-            self.shared.metrics.active_peers.with(&[&local, &remote]).inc();
+            *activity = Activity::Active(self.shared.now());
+            self.gauge().inc();
         }
     }
 
@@ -107,25 +117,26 @@ impl Contact {
     pub(crate) fn deactivate(&self, failure: Failure, reason: &str) {
         let Failure { source, action } = failure;
         let error = format!("failed to {action} {} on {source} ({reason})", self.id);
-        let was_active = self.active().take().is_some();
-        if !was_active {
+        let mut activity = self.activity();
+        if !matches!(*activity, Activity::Active(_)) {
             return tracing::debug!("peer-id" = %self.id, error, "peer deactivated again");
         }
+        *activity = Activity::Inactive;
         tracing::warn!(
             "peer-id" = %self.id,
             error,
             "peer became inactive (message send to peer failed)"
         );
+        self.gauge().dec();
         let (local, remote) = self.labels();
-        self.shared.metrics.active_peers.with(&[&local, &remote]).dec();
         self.shared.metrics.disconnected_peers.with(&[&local, &remote]).inc();
     }
 
     /// It is talked to no more.
     pub(crate) fn retire(&self) {
-        if self.active().take().is_some() {
-            let (local, remote) = self.labels();
-            self.shared.metrics.active_peers.with(&[&local, &remote]).dec();
+        let before = std::mem::replace(&mut *self.activity(), Activity::Retired);
+        if matches!(before, Activity::Active(_)) {
+            self.gauge().dec();
         }
     }
 
@@ -142,8 +153,14 @@ impl Contact {
         self.urls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn active(&self) -> MutexGuard<'_, Option<Monotonic>> {
-        self.active_since.lock().unwrap_or_else(PoisonError::into_inner)
+    /// 1 while it is active.
+    fn gauge(&self) -> Gauge {
+        let (local, remote) = self.labels();
+        self.shared.metrics.active_peers.with(&[&local, &remote])
+    }
+
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

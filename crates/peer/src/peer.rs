@@ -144,9 +144,11 @@ impl Remote {
     }
 
     pub(crate) fn send(&self, message: Message) {
-        if let Err(Refused::Full(message) | Refused::Closed(message)) = self.pipeline.push(message)
-        {
-            complain(&self.contact, &message, pipeline::NAME);
+        match self.pipeline.push(message) {
+            Offer::Taken => {}
+            Offer::Full(message) | Offer::Closed(message) => {
+                complain(&self.contact, &message, pipeline::NAME);
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! The traffic of real clusters (`testdata/golden`, archives `*-wire`): every stream reads, and is
 //! written again as it was.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::path::Path;
 use std::process::Command;
 
