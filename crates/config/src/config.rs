@@ -30,6 +30,10 @@ pub struct Config {
     pub listen_peer_urls: Vec<Url>,
     /// Where clients are listened for.
     pub listen_client_urls: Vec<Url>,
+    /// Where clients' plain HTTP is listened for, if not with gRPC.
+    pub listen_client_http_urls: Vec<Url>,
+    /// Where metrics and health are served besides.
+    pub listen_metrics_urls: Vec<Url>,
     /// Where peers reach this member.
     pub advertise_peer_urls: Vec<Url>,
     /// Where clients reach this member.
@@ -45,6 +49,8 @@ pub struct Config {
     pub initial_election_tick_advance: bool,
     /// Member changes that would lose the quorum are refused.
     pub strict_reconfig_check: bool,
+    /// Learners that the cluster may have.
+    pub max_learners: usize,
     /// raft's pre-vote.
     pub pre_vote: bool,
     /// The highest cluster version that this member agrees to.
@@ -94,6 +100,12 @@ pub struct Config {
     /// bcrypt's cost, 4 to 31.
     pub bcrypt_cost: u32,
 
+    /// What is applied or read more slowly than this gets a warning.
+    pub warning_apply_duration: Duration,
+    /// Calls that take longer than this get a warning.
+    pub warning_unary_request_duration: Duration,
+    /// How long calls take is shown by method.
+    pub extensive_metrics: bool,
     /// Where and how to log.
     pub logging: Logging,
     /// Which features are on.
@@ -156,6 +168,8 @@ impl Config {
             wal_dir: (!wal_dir.is_empty()).then(|| PathBuf::from(wal_dir)),
             listen_peer_urls: settings.urls("listen-peer-urls"),
             listen_client_urls: settings.urls("listen-client-urls"),
+            listen_client_http_urls: settings.urls("listen-client-http-urls"),
+            listen_metrics_urls: settings.urls("listen-metrics-urls"),
             advertise_peer_urls: settings.urls("initial-advertise-peer-urls"),
             advertise_client_urls: settings.urls("advertise-client-urls"),
             initial_cluster: settings.text("initial-cluster"),
@@ -163,6 +177,7 @@ impl Config {
             initial_cluster_token: settings.text("initial-cluster-token"),
             initial_election_tick_advance: settings.bool("initial-election-tick-advance"),
             strict_reconfig_check: settings.bool("strict-reconfig-check"),
+            max_learners: usize::try_from(settings.int("max-learners")).unwrap_or(0),
             pre_vote: settings.bool("pre-vote"),
             max_cluster_version: max_cluster_version(&settings.text("max-cluster-version")),
             heartbeat: millis("heartbeat-interval"),
@@ -188,6 +203,10 @@ impl Config {
                 .duration_or("watch-progress-notify-interval", Duration::from_secs(600)),
             auth_token_ttl: Duration::from_secs(settings.uint("auth-token-ttl")),
             bcrypt_cost: bcrypt_cost(settings.uint("bcrypt-cost")).unwrap_or(BCRYPT_COST_DEFAULT),
+            warning_apply_duration: settings.duration_or_zero("warning-apply-duration"),
+            warning_unary_request_duration: settings
+                .duration_or_zero("warning-unary-request-duration"),
+            extensive_metrics: settings.text("metrics") == "extensive",
             logging,
             feature_gates,
         }

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 pub const ETCD_VERSION: &str = "3.7.1";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
+/// What stands where Go's version is asked for.
+pub const GO_VERSION: &str = concat!("none (Rust ", env!("CARGO_PKG_RUST_VERSION"), ")");
 const GIT_SHA: Option<&str> = option_env!("OXETCD_GIT_SHA");
 
 /// The lines of `etcd --version`: etcd's four, then ours.
@@ -18,7 +19,7 @@ pub fn version_text() -> String {
     format!(
         "etcd Version: {ETCD_VERSION}\n\
          Git SHA: {}\n\
-         Go Version: none (Rust {RUST_VERSION})\n\
+         Go Version: {GO_VERSION}\n\
          Go OS/Arch: {os}/{architecture}\n\
          oxetcd Version: {VERSION}\n",
         GIT_SHA.unwrap_or("not provided"),

@@ -33,7 +33,7 @@ pub use config::{
 };
 pub use duration::parse_duration;
 pub use gates::{FeatureGates, Gate};
-pub use help::{ETCD_VERSION, version_text};
+pub use help::{ETCD_VERSION, GO_VERSION, version_text};
 pub use logging::{LogOutput, Logging};
 pub use notice::Notice;
 pub use parse::{Outcome, Surroundings, parse};

@@ -203,7 +203,7 @@ fn old_names_are_followed() {
 #[test]
 fn what_does_not_act_says_so_and_what_would_mislead_is_refused() {
     let (_, notices) = started(
-        &["--cors=http://a:1", "--metrics=extensive", "--snapshot", "--v", "--force=x"],
+        &["--cors=http://a:1", "--memory-mlock", "--snapshot", "--v", "--force=x"],
         &[("ETCD_HOST_WHITELIST", "a")],
     );
     let whats: Vec<&str> = notices
@@ -213,7 +213,7 @@ fn what_does_not_act_says_so_and_what_would_mislead_is_refused() {
             _ => None,
         })
         .collect();
-    assert_eq!(whats, ["--cors", "--host-whitelist", "--metrics"]);
+    assert_eq!(whats, ["--cors", "--host-whitelist", "--memory-mlock"]);
     let (_, notices) = started(&["--feature-gates=CompactHashCheck=true"], &[]);
     let what = "feature gate CompactHashCheck=true".to_owned();
     assert!(notices.contains(&Notice::NotYet { what }));
@@ -234,7 +234,7 @@ fn what_does_not_act_says_so_and_what_would_mislead_is_refused() {
 
 #[test]
 fn rules_between_flags_in_etcds_words() {
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 18] = [
         (&["--heartbeat-interval=0"], "--heartbeat-interval must be >0 (set to 0ms)"),
         (&["--election-timeout=0"], "--election-timeout must be >0 (set to 0ms)"),
         (
@@ -254,6 +254,15 @@ fn rules_between_flags_in_etcds_words() {
             "expected IP in URL for binding (http://example.com:2380)",
         ),
         (&["--listen-metrics-urls=http://:9"], "expected IP in URL for binding (http://:9)"),
+        (
+            &["--listen-metrics-urls=https://127.0.0.1:9"],
+            "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url",
+        ),
+        (
+            &["--listen-client-http-urls=http://localhost:2379"],
+            "cannot bind both --listen-client-urls and --listen-client-http-urls on the same url \
+             http://localhost:2379",
+        ),
         (
             &["--initial-advertise-peer-urls=http://:2380"],
             "--initial-advertise-peer-urls \"http://:2380\" must be \"host:port\" (unexpected \
@@ -385,4 +394,70 @@ fn the_cluster_at_its_start() {
     );
     assert!(fault("a=http://nobody:1,a=http://10.0.0.1:2").ends_with("(no such host))"));
     assert!(fault("a=x").starts_with("error setting up initial cluster: URL scheme must be"));
+}
+
+/// Something that the flag takes and that is not its default.
+fn sample(flag: &crate::table::Flag) -> &'static str {
+    use crate::flag::Kind;
+    match flag.kind {
+        Kind::Bool if flag.default == "true" => "false",
+        Kind::Bool => "true",
+        Kind::Int | Kind::Uint | Kind::Uint32 => "7",
+        Kind::Duration => "7s",
+        Kind::Text | Kind::List | Kind::Set | Kind::Ignored => "some,text",
+        Kind::Urls | Kind::Origins => "http://127.0.0.1:7",
+        Kind::Choice(choices) | Kind::Choices(choices) => {
+            choices.iter().rev().find(|choice| **choice != flag.default).unwrap()
+        }
+        Kind::Gates => "CompactHashCheck=true",
+    }
+}
+
+#[test]
+fn every_flag_is_set_by_both_forms_and_by_its_variable() {
+    let flags: Vec<_> = crate::table::FLAGS.iter().flat_map(|group| group.flags).collect();
+    for flag in flags {
+        let value = sample(flag);
+        let expected = flag.kind.parse(value, &flag.kind.default_value(flag.default)).unwrap();
+        let joined = [format!("--{}={value}", flag.name)];
+        let apart = [format!("-{}", flag.name), value.to_owned()];
+        let is_switch = flag.kind.is_switch();
+        for arguments in [&joined[..], &apart[..if is_switch { 0 } else { 2 }]] {
+            let mut set = FlagSet::new();
+            set.parse(arguments).unwrap();
+            assert!(arguments.is_empty() || *set.value(flag.name) == expected, "{arguments:?}");
+        }
+        // The version's variable would print it and end, which etcd does not let a variable do.
+        if flag.name != "version" {
+            let mut set = FlagSet::new();
+            environment::apply(&mut set, &[(flag.variable(), value.to_owned())]).unwrap();
+            assert_eq!(*set.value(flag.name), expected, "{}", flag.variable());
+        }
+    }
+}
+
+#[test]
+fn a_flag_either_acts_or_warns_or_is_refused() {
+    for flag in crate::table::FLAGS.iter().flat_map(|group| group.flags) {
+        let argument = format!("--{}={}", flag.name, sample(flag));
+        let what = format!("--{}", flag.name);
+        let told = |notices: &[Notice]| notices.contains(&Notice::NotYet { what: what.clone() });
+        match run(&[&argument], &[]) {
+            Outcome::Start { notices, .. } | Outcome::Refused { notices, .. }
+                if flag.status == Status::NotYet =>
+            {
+                assert!(told(&notices), "{argument}");
+            }
+            Outcome::Refused { reason, .. } if flag.status == Status::Refused => {
+                let expected = Error::NotYet(flag.name.to_owned());
+                assert!(reason == expected || flag.name == "discovery-fallback", "{reason}");
+            }
+            Outcome::Start { notices, .. } => assert!(!told(&notices), "{argument}"),
+            Outcome::Refused { .. } | Outcome::Exit { .. } => {
+                // By a rule between flags, or since it ends the program by itself.
+                let by_rule = Status::Acts == flag.status || matches!(flag.status, Status::Gate(_));
+                assert!(by_rule, "{argument}");
+            }
+        }
+    }
 }

@@ -48,6 +48,11 @@ impl Settings<'_> {
         }
     }
 
+    /// A duration, a negative one as none at all.
+    pub fn duration_or_zero(self, name: &str) -> Duration {
+        Duration::from_nanos(u64::try_from(self.go_duration(name).0).unwrap_or(0))
+    }
+
     pub fn text(self, name: &str) -> String {
         match self.0.value(name) {
             Value::Text(value) => value.clone(),

@@ -77,7 +77,40 @@ fn check_urls(settings: Settings<'_>, notices: &mut Vec<Notice>) -> Result<(), E
         let urls = quote(&join(&clients));
         Error::Invalid(format!("--advertise-client-urls {urls} {form} ({fault})"))
     })?;
-    for name in ["listen-peer-urls", "listen-client-urls", "initial-advertise-peer-urls"] {
+    check_split(settings)?;
+    let mut metrics = settings.urls("listen-metrics-urls").into_iter();
+    let has_certificate = ["cert-file", "key-file"].iter().any(|name| settings.is_set(name));
+    if metrics.any(|url| url.scheme().is_tls()) && !has_certificate {
+        return invalid(
+            "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url",
+        );
+    }
+    refuse_tls(settings)
+}
+
+/// gRPC and plain HTTP have listeners of their own, or share all of them.
+fn check_split(settings: Settings<'_>) -> Result<(), Error> {
+    let clients = settings.urls("listen-client-urls");
+    let http = settings.urls("listen-client-http-urls");
+    let place = |url: &Url| (url.authority().to_owned(), url.socket_path());
+    match http.iter().find(|url| clients.iter().any(|client| place(client) == place(url))) {
+        Some(url) => invalid(format!(
+            "cannot bind both --listen-client-urls and --listen-client-http-urls on the same url \
+             {url}"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn refuse_tls(settings: Settings<'_>) -> Result<(), Error> {
+    let names = [
+        "listen-peer-urls",
+        "listen-client-urls",
+        "listen-client-http-urls",
+        "listen-metrics-urls",
+        "initial-advertise-peer-urls",
+    ];
+    for name in names {
         if let Some(url) = settings.urls(name).iter().find(|url| url.scheme().is_tls()) {
             return Err(Error::NotYet(format!("{name}={url}: TLS")));
         }

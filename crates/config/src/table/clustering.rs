@@ -29,7 +29,7 @@ pub const FLAGS: &[Flag] = &[
     flag("initial-cluster-state", Kind::Choice(&["new", "existing"]), "new", Status::Acts, "New or existing"),
     flag("initial-cluster-token", Kind::Text, "etcd-cluster", Status::Acts, "Seed text for cluster and member ids"),
     flag("max-cluster-version", Kind::Choice(&["auto", "3.5", "3.6", "3.7"]), "auto", Status::Acts, "Ours: highest cluster version this member agrees to; auto keeps a cluster found at 3.5 there"),
-    flag("max-learners", Kind::Int, "1", Status::NotYet, "Learners allowed in the cluster"),
+    flag("max-learners", Kind::Int, "1", Status::Acts, "Learners allowed in the cluster"),
     flag("pre-vote", Kind::Bool, "true", Status::Acts, "Raft pre-vote phase"),
     flag("strict-reconfig-check", Kind::Bool, "true", Status::Acts, "Refuse membership changes that would lose quorum"),
 ];

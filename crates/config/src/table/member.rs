@@ -16,7 +16,7 @@ pub const FLAGS: &[Flag] = &[
     flag("grpc-keepalive-timeout", Kind::Duration, "20s", Status::NotYet, "Wait after ping before closing; 0 off"),
     flag("heartbeat-interval", Kind::Uint, "100", Status::Acts, "Raft tick in ms"),
     flag("initial-election-tick-advance", Kind::Bool, "true", Status::Acts, "Skip most election ticks on boot"),
-    flag("listen-client-http-urls", Kind::Urls, "", Status::NotYet, "HTTP-only client listeners, splits from gRPC"),
+    flag("listen-client-http-urls", Kind::Urls, "", Status::Acts, "HTTP-only client listeners, splits from gRPC"),
     flag("listen-client-urls", Kind::Urls, "http://localhost:2379", Status::Acts, "Client listeners (gRPC and HTTP)"),
     flag("listen-peer-urls", Kind::Urls, "http://localhost:2380", Status::Acts, "Peer listeners"),
     flag("max-concurrent-streams", Kind::Uint32, "4294967295", Status::Acts, "HTTP/2 streams allowed per client connection"),
