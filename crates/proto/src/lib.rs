@@ -13,11 +13,13 @@
 pub mod access;
 pub mod error;
 pub mod raftpb;
+pub mod shown;
 pub mod snappb;
 pub mod twin;
 pub mod version;
 pub mod walpb;
 
+mod kind;
 mod nesting;
 mod wire;
 
@@ -29,6 +31,7 @@ mod reference;
 #[cfg(test)]
 mod testing;
 
+pub use kind::RequestKind;
 pub use nesting::{NESTING_MAX, decode};
 pub use wire::DecodeError;
 
