@@ -68,7 +68,7 @@ impl Listeners {
         let mut tasks = JoinSet::new();
         let request_bytes_max = usize::try_from(config.max_request_bytes).unwrap_or(usize::MAX);
         let server = Arc::new(server);
-        let grpc = Grpc::new(Arc::clone(&server), rpc::Limits { request_bytes_max });
+        let grpc = Grpc::new(Arc::clone(&server), rpc::Limits { request_bytes_max }, registry);
         let endpoints = Endpoints::new(server, registry.clone());
         for (url, listener) in self.clients.drain(..) {
             let service = ClientService::new(grpc.clone(), endpoints.clone());

@@ -6,17 +6,22 @@ use std::sync::Arc;
 
 use tonic::{Response, Status};
 
+use crate::calls::Calls;
+
 /// A unary method's answer to come.
 pub(crate) type Answer<'a, T> =
     Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send + 'a>>;
 
 /// A gRPC service over the API.
 #[derive(Debug)]
-pub(crate) struct Adapter<S>(pub(crate) Arc<S>);
+pub(crate) struct Adapter<S> {
+    pub(crate) service: Arc<S>,
+    pub(crate) calls: Arc<Calls>,
+}
 
 impl<S> Clone for Adapter<S> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { service: Arc::clone(&self.service), calls: Arc::clone(&self.calls) }
     }
 }
 
@@ -36,9 +41,15 @@ macro_rules! unary {
             {
                 Box::pin(async move {
                     let caller = crate::metadata::caller(request.metadata());
-                    match self.0.$name(&caller, request.into_inner()).await {
-                        Ok(reply) => Ok(tonic::Response::new(reply)),
-                        Err(error) => Err(crate::status::status(error)),
+                    let mut call = self.calls.$name.begin();
+                    call.received();
+                    match self.service.$name(&caller, request.into_inner()).await {
+                        Ok(reply) => {
+                            call.sent();
+                            call.succeeded();
+                            Ok(tonic::Response::new(reply))
+                        }
+                        Err(error) => Err(call.failed(error)),
                     }
                 })
             }

@@ -7,7 +7,6 @@ use tonic::{Request, Response, Status};
 use crate::adapter::{Adapter, unary};
 use crate::grpc::v3electionpb::election_server::Election;
 use crate::metadata;
-use crate::status::status;
 use crate::stream::ReplyStream;
 
 #[tonic::async_trait]
@@ -26,8 +25,11 @@ impl<S: Service> Election for Adapter<S> {
         request: Request<pb::LeaderRequest>,
     ) -> Result<Response<Self::ObserveStream>, Status> {
         let caller = metadata::caller(request.metadata());
-        self.0.admit_stream(&caller).map_err(status)?;
-        let replies = self.0.observe(&caller, request.into_inner()).await.map_err(status)?;
-        Ok(Response::new(ReplyStream::new(replies, &self.0, caller)))
+        let mut call = self.calls.observe.begin();
+        call.received();
+        self.service.admit_stream(&caller).map_err(|error| call.failed(error))?;
+        let replies = self.service.observe(&caller, request.into_inner()).await;
+        let replies = replies.map_err(|error| call.failed(error))?;
+        Ok(Response::new(ReplyStream::new(replies, &self.service, caller, call)))
     }
 }

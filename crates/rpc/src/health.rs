@@ -22,9 +22,13 @@ impl<S: Service> Health for Adapter<S> {
         &self,
         request: Request<pb::HealthCheckRequest>,
     ) -> Result<Response<pb::HealthCheckResponse>, Status> {
+        let mut call = self.calls.health_check.begin();
+        call.received();
         if request.get_ref().service != WHOLE_SERVER {
-            return Err(Status::not_found("unknown service"));
+            return Err(call.refused(Status::not_found("unknown service")));
         }
+        call.sent();
+        call.succeeded();
         Ok(Response::new(self.serving()))
     }
 
@@ -32,6 +36,10 @@ impl<S: Service> Health for Adapter<S> {
         &self,
         _: Request<pb::HealthListRequest>,
     ) -> Result<Response<pb::HealthListResponse>, Status> {
+        let mut call = self.calls.health_list.begin();
+        call.received();
+        call.sent();
+        call.succeeded();
         let statuses = BTreeMap::from([(WHOLE_SERVER.to_owned(), self.serving())]);
         Ok(Response::new(pb::HealthListResponse { statuses }))
     }
@@ -41,6 +49,8 @@ impl<S: Service> Health for Adapter<S> {
         request: Request<pb::HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let caller = crate::metadata::caller(request.metadata());
+        let call = self.calls.health_watch.begin();
+        call.received();
         let known = request.get_ref().service == WHOLE_SERVER;
         let (sender, replies) = api::replies();
         let first = if known {
@@ -55,13 +65,13 @@ impl<S: Service> Health for Adapter<S> {
                 sender.closed().await;
             }
         });
-        Ok(Response::new(ReplyStream::new(replies, &self.0, caller)))
+        Ok(Response::new(ReplyStream::new(replies, &self.service, caller, call)))
     }
 }
 
 impl<S: Service> Adapter<S> {
     fn serving(&self) -> pb::HealthCheckResponse {
-        let status = if self.0.health().is_defragmenting {
+        let status = if self.service.health().is_defragmenting {
             ServingStatus::NotServing
         } else {
             ServingStatus::Serving

@@ -8,7 +8,6 @@ use tonic::{Request, Response, Status};
 use crate::adapter::{Adapter, unary};
 use crate::grpc::etcdserverpb::kv_server::Kv;
 use crate::metadata;
-use crate::status::status;
 use crate::stream::ReplyStream;
 
 #[tonic::async_trait]
@@ -28,8 +27,11 @@ impl<S: Service> Kv for Adapter<S> {
         request: Request<pb::RangeRequest>,
     ) -> Result<Response<Self::RangeStreamStream>, Status> {
         let caller = metadata::caller(request.metadata());
-        self.0.admit_stream(&caller).map_err(status)?;
-        let replies = self.0.range_stream(&caller, request.into_inner()).await.map_err(status)?;
-        Ok(Response::new(ReplyStream::new(replies, &self.0, caller)))
+        let mut call = self.calls.range_stream.begin();
+        call.received();
+        self.service.admit_stream(&caller).map_err(|error| call.failed(error))?;
+        let replies = self.service.range_stream(&caller, request.into_inner()).await;
+        let replies = replies.map_err(|error| call.failed(error))?;
+        Ok(Response::new(ReplyStream::new(replies, &self.service, caller, call)))
     }
 }

@@ -6,11 +6,13 @@ use std::task::{Context, Poll};
 
 use api::{Caller, Service};
 use proto::etcdserverpb as pb;
+use telemetry::Counter;
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::adapter::{Adapter, unary};
+use crate::calls::Call;
 use crate::edge::reworded;
 use crate::grpc::etcdserverpb::lease_server::Lease;
 use crate::metadata;
@@ -36,28 +38,60 @@ impl<S: Service> Lease for Adapter<S> {
         request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
         let caller = metadata::caller(request.metadata());
-        self.0.admit_stream(&caller).map_err(status)?;
-        let (sender, receiver) = mpsc::channel(KEEP_ALIVES_MAX);
-        tokio::spawn(keep_alive(Arc::clone(&self.0), caller, request.into_inner(), sender));
-        Ok(Response::new(KeepAlives(receiver)))
+        let mut call = self.calls.lease_keep_alive.begin();
+        self.service.admit_stream(&caller).map_err(|error| call.failed(error))?;
+        let (sender, answers) = mpsc::channel(KEEP_ALIVES_MAX);
+        let requests = Requests { stream: request.into_inner(), receipts: call.receipts() };
+        tokio::spawn(keep_alive(Arc::clone(&self.service), caller, requests, sender));
+        Ok(Response::new(KeepAlives { answers, call }))
     }
 }
 
 /// Answers as tonic takes them.
-pub(crate) struct KeepAlives(mpsc::Receiver<Result<pb::LeaseKeepAliveResponse, Status>>);
+pub(crate) struct KeepAlives {
+    answers: mpsc::Receiver<Result<pb::LeaseKeepAliveResponse, Status>>,
+    call: Call,
+}
+
+/// The caller's messages, counted.
+struct Requests {
+    stream: Streaming<pb::LeaseKeepAliveRequest>,
+    receipts: Counter,
+}
+
+impl Requests {
+    async fn next(&mut self) -> Option<Result<pb::LeaseKeepAliveRequest, Status>> {
+        let request = self.stream.next().await;
+        if let Some(Ok(_)) = request {
+            self.receipts.inc();
+        }
+        request
+    }
+}
 
 impl Stream for KeepAlives {
     type Item = Result<pb::LeaseKeepAliveResponse, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(context)
+        let answer = self.answers.poll_recv(context);
+        Poll::Ready(match std::task::ready!(answer) {
+            Some(Ok(answer)) => {
+                self.call.sent();
+                Some(Ok(answer))
+            }
+            Some(Err(status)) => Some(Err(self.call.refused(status))),
+            None => {
+                self.call.succeeded();
+                None
+            }
+        })
     }
 }
 
 async fn keep_alive<S: Service>(
     service: Arc<S>,
     caller: Caller,
-    mut requests: Streaming<pb::LeaseKeepAliveRequest>,
+    mut requests: Requests,
     answers: mpsc::Sender<Result<pb::LeaseKeepAliveResponse, Status>>,
 ) {
     let mut cut = cut(&service, caller.clone());

@@ -7,6 +7,7 @@
 
 mod adapter;
 mod auth;
+mod calls;
 mod cluster;
 mod codec;
 mod edge;

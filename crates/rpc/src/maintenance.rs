@@ -7,7 +7,6 @@ use tonic::{Request, Response, Status};
 use crate::adapter::{Adapter, unary};
 use crate::grpc::etcdserverpb::maintenance_server::Maintenance;
 use crate::metadata;
-use crate::status::status;
 use crate::stream::ReplyStream;
 
 #[tonic::async_trait]
@@ -29,7 +28,10 @@ impl<S: Service> Maintenance for Adapter<S> {
         request: Request<pb::SnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
         let caller = metadata::caller(request.metadata());
-        let replies = self.0.snapshot(&caller, request.into_inner()).await.map_err(status)?;
-        Ok(Response::new(ReplyStream::new(replies, &self.0, caller)))
+        let mut call = self.calls.snapshot.begin();
+        call.received();
+        let replies = self.service.snapshot(&caller, request.into_inner()).await;
+        let replies = replies.map_err(|error| call.failed(error))?;
+        Ok(Response::new(ReplyStream::new(replies, &self.service, caller, call)))
     }
 }

@@ -11,12 +11,14 @@ use api::Service;
 use bytes::Bytes;
 use http::{Request, Response, Uri, header};
 use http_body::Body;
+use telemetry::Registry;
 use tonic::Status;
 use tonic::codec::CompressionEncoding;
 use tonic::server::NamedService;
 use tower::Service as _;
 
 use crate::adapter::Adapter;
+use crate::calls::Calls;
 use crate::edge;
 use crate::grpc::etcdserverpb::{
     auth_server::AuthServer, cluster_server::ClusterServer, kv_server::KvServer,
@@ -81,13 +83,14 @@ impl<S: Service> Clone for Grpc<S> {
 type Answer = Pin<Box<dyn Future<Output = Result<Response<GrpcBody>, Infallible>> + Send>>;
 
 impl<S: Service> Grpc<S> {
-    /// The services over an API.
+    /// The services over an API; `registry` shows how they are called.
     #[must_use]
-    pub fn new(service: Arc<S>, limits: Limits) -> Self {
+    pub fn new(service: Arc<S>, limits: Limits, registry: &Registry) -> Self {
+        let adapter = Adapter { service, calls: Arc::new(Calls::new(registry)) };
         let request_bytes_max = limits.request_bytes_max.saturating_add(OVERHEAD_BYTES);
         macro_rules! server {
             ($server:ident) => {
-                $server::new(Adapter(Arc::clone(&service)))
+                $server::new(adapter.clone())
                     .accept_compressed(CompressionEncoding::Gzip)
                     .max_decoding_message_size(request_bytes_max)
                     .max_encoding_message_size(usize::MAX)

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio_stream::Stream;
 use tonic::Status;
 
+use crate::calls::Call;
 use crate::status::status;
 
 type Cut = Pin<Box<dyn Future<Output = Status> + Send>>;
@@ -18,12 +19,18 @@ type Cut = Pin<Box<dyn Future<Output = Status> + Send>>;
 pub(crate) struct ReplyStream<T> {
     replies: Replies<T>,
     cut: Option<Cut>,
+    call: Call,
 }
 
 impl<T> ReplyStream<T> {
     /// The answers as they come.
-    pub(crate) fn new<S: Service>(replies: Replies<T>, service: &Arc<S>, caller: Caller) -> Self {
-        Self { replies, cut: Some(cut(service, caller)) }
+    pub(crate) fn new<S: Service>(
+        replies: Replies<T>,
+        service: &Arc<S>,
+        caller: Caller,
+        call: Call,
+    ) -> Self {
+        Self { replies, cut: Some(cut(service, caller)), call }
     }
 
     /// The same, which ends also with what is wrong with the caller's own messages.
@@ -52,12 +59,22 @@ impl<T> Stream for ReplyStream<T> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         // Answers that are there go out before a cut.
         if let Poll::Ready(next) = self.replies.poll_next(context) {
-            return Poll::Ready(next.map(|reply| reply.map_err(status)));
+            return Poll::Ready(match next {
+                Some(Ok(reply)) => {
+                    self.call.sent();
+                    Some(Ok(reply))
+                }
+                Some(Err(error)) => Some(Err(self.call.failed(error))),
+                None => {
+                    self.call.succeeded();
+                    None
+                }
+            });
         }
         let Some(cut) = &mut self.cut else { return Poll::Ready(None) };
         cut.as_mut().poll(context).map(|status| {
             self.cut = None;
-            Some(Err(status))
+            Some(Err(self.call.refused(status)))
         })
     }
 }

@@ -3,6 +3,7 @@
 use api::{Requests, Service};
 use proto::etcdserverpb as pb;
 use proto::twin;
+use telemetry::Counter;
 use tokio::sync::oneshot;
 use tokio_stream::StreamExt;
 use tonic::{Request, Response, Status, Streaming};
@@ -11,7 +12,6 @@ use crate::adapter::Adapter;
 use crate::edge::reworded;
 use crate::grpc::etcdserverpb::watch_server::Watch;
 use crate::metadata;
-use crate::status::status;
 use crate::stream::ReplyStream;
 
 #[tonic::async_trait]
@@ -23,11 +23,14 @@ impl<S: Service> Watch for Adapter<S> {
         request: Request<Streaming<pb::WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let caller = metadata::caller(request.metadata());
-        self.0.admit_stream(&caller).map_err(status)?;
-        let (requests, replies) = self.0.watch(&caller).await.map_err(status)?;
+        let mut call = self.calls.watch.begin();
+        self.service.admit_stream(&caller).map_err(|error| call.failed(error))?;
+        let opened = self.service.watch(&caller).await;
+        let (requests, replies) = opened.map_err(|error| call.failed(error))?;
         let (broken, is_broken) = oneshot::channel();
-        tokio::spawn(forward(request.into_inner(), requests, broken));
-        Ok(Response::new(ReplyStream::new(replies, &self.0, caller).or_broken(is_broken)))
+        tokio::spawn(forward(request.into_inner(), requests, call.receipts(), broken));
+        let replies = ReplyStream::new(replies, &self.service, caller, call);
+        Ok(Response::new(replies.or_broken(is_broken)))
     }
 }
 
@@ -36,11 +39,13 @@ impl<S: Service> Watch for Adapter<S> {
 async fn forward(
     mut stream: Streaming<pb::WatchRequest>,
     requests: Requests<pb::WatchRequest>,
+    receipts: Counter,
     broken: oneshot::Sender<Status>,
 ) {
     while let Some(request) = stream.next().await {
         match request {
             Ok(request) => {
+                receipts.inc();
                 if !requests.send(request).await {
                     return;
                 }
