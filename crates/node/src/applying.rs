@@ -180,6 +180,7 @@ impl<T> Applying<T> {
         let mut commit_wanted = false;
         let mut changed = false;
         let mut installed = false;
+        let mut finished = Vec::new();
         for event in events {
             match event {
                 Event::Entries { entries, responses } => {
@@ -195,7 +196,7 @@ impl<T> Applying<T> {
                     changed = true;
                 }
                 Event::Compacted { compaction, step } => {
-                    self.compacted(compaction, *step, &mut actions);
+                    finished.extend(self.compacted(compaction, *step, &mut actions));
                     changed = true;
                 }
                 Event::Tick => commit_wanted = true,
@@ -210,6 +211,8 @@ impl<T> Applying<T> {
         if changed || installed || !applied.is_empty() {
             actions.push(Action::Publish(Box::new(self.applier.view())));
         }
+        // Who waited for a compaction sees none of the records that it removed.
+        actions.extend(finished);
         if installed {
             let revision = self.applier.view().read.compact_revision();
             let compacted = self.compactions.is_empty().then_some(revision);
@@ -311,15 +314,21 @@ impl<T> Applying<T> {
         }
     }
 
-    fn compacted(&mut self, compaction: Box<Compaction>, step: Step, actions: &mut Vec<Action<T>>) {
+    /// Takes a step in; after the last one, gives the news of it.
+    fn compacted(
+        &mut self,
+        compaction: Box<Compaction>,
+        step: Step,
+        actions: &mut Vec<Action<T>>,
+    ) -> Option<Action<T>> {
         let Step { done, more, hash, .. } = step;
         self.committed(done, actions);
         if more {
             actions.push(Action::Compact(compaction, Rest::Pause, self.installs));
-            return;
+            return None;
         }
         self.compacting = false;
-        actions.push(Action::CompactionFinished { revision: compaction.revision(), hash });
+        Some(Action::CompactionFinished { revision: compaction.revision(), hash })
     }
 
     fn snapshot_if_due(&mut self) {

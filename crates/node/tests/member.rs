@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use auth::Identity;
 use node::Member;
-use proto::etcdserverpb::{CompactionRequest, InternalRaftRequest};
+use proto::etcdserverpb::{CompactionRequest, DeleteRangeRequest, InternalRaftRequest};
 use support::wire::Wire;
 use support::{Folder, options};
 
@@ -66,6 +66,32 @@ async fn a_compaction_and_a_defragmentation_keep_what_is_newest() {
     let member = start(&folder.0);
     assert_eq!(get(&member, "same").await.as_deref(), Some("v99"));
     assert_eq!(member.node().view().read.compact_revision(), 90);
+    tokio::task::block_in_place(|| member.stop());
+}
+
+/// Where nothing is alive, a hash takes in whatever records are there, as Go's does: it must not
+/// see those that a compaction has removed once the compaction is said to be done.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waited_for_a_compaction_sees_it_done() {
+    let folder = Folder::new("compacted");
+    let member = start(&folder.0);
+    let node = member.node();
+    for _ in 0..200 {
+        put(&member, "k", "old").await;
+        let kept = put(&member, "k", "new").await;
+        let delete = DeleteRangeRequest { key: "k".into(), ..DeleteRangeRequest::default() };
+        let request =
+            InternalRaftRequest { delete_range: Some(delete), ..InternalRaftRequest::default() };
+        node.propose(Identity::default(), request).await.unwrap();
+        let compaction = CompactionRequest { revision: kept, physical: true };
+        let request =
+            InternalRaftRequest { compaction: Some(compaction), ..InternalRaftRequest::default() };
+        node.propose(Identity::default(), request).await.unwrap();
+        node.compacted(kept).await.unwrap();
+        let at_once = node.view().read.hash(kept + 1).unwrap();
+        node.ticket().await.unwrap();
+        assert_eq!(at_once, node.view().read.hash(kept + 1).unwrap());
+    }
     tokio::task::block_in_place(|| member.stop());
 }
 
