@@ -11,7 +11,7 @@ use std::sync::Arc;
 use backend::{Backend, Committer, CompactionStep, Error, Fate, Options, Position, Result};
 use bytes::Bytes;
 use env::SeededRng;
-use env::fail::{Term, remove, set};
+use env::fail::{disable, enable};
 use simenv::SimDisk;
 use support::state::State;
 use types::{Index, RecordKey, Revision};
@@ -66,12 +66,12 @@ impl Node {
 }
 
 fn panics_at(name: &'static str, node: &mut Node, work: impl FnOnce(&mut Node)) {
-    set(name, Term::Panic);
+    enable(name, "panic").expect(name);
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let result = catch_unwind(AssertUnwindSafe(|| work(node)));
     std::panic::set_hook(hook);
-    assert!(remove(name));
+    disable(name).expect(name);
     let text = *result.expect_err(name).downcast::<String>().expect("a text");
     assert_eq!(text, format!("failpoint panic: {name}"));
 }
@@ -116,9 +116,9 @@ fn each_point_stops_its_moment() {
     }
     for name in ["defragOpenFileError", "defragdbFail"] {
         let mut node = start();
-        set(name, Term::Return("some random error".to_owned()));
+        enable(name, r#"return("some random error")"#).expect(name);
         let error = node.defragment().expect_err(name);
-        assert!(remove(name));
+        disable(name).expect(name);
         assert!(matches!(&error, Error::Defrag(text) if text == "some random error"), "{error}");
         assert_eq!(node.disk.files(), [Path::new(PATH)], "{name}");
         node.commit(3).expect("commit");
