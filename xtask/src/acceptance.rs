@@ -11,4 +11,15 @@ pub struct Program {
 }
 
 /// In the order in which they run.
-pub const PROGRAMS: &[Program] = &[];
+pub const PROGRAMS: &[Program] = &[Program {
+    name: "fail points",
+    command: &[
+        "cargo",
+        "test",
+        "--quiet",
+        "--package=etcd",
+        "--package=backend",
+        "--features=etcd/failpoints,backend/failpoints",
+        "--test=failpoints",
+    ],
+}];

@@ -3,6 +3,8 @@
 //!
 //! Wiring only: what each part does is in its own crate.
 
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod listeners;
 mod logs;
 mod member;
@@ -21,6 +23,11 @@ use config::{Outcome, Surroundings};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    if let Err(reason) = failpoints::start() {
+        println!("{reason}");
+        return ExitCode::FAILURE;
+    }
     let arguments: Vec<String> =
         std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let variables = std::env::vars_os()
