@@ -3,12 +3,15 @@
 use crate::gates::FeatureGates;
 use crate::logging::Logging;
 use crate::settings::Settings;
-use crate::url::Url;
+use membership::Url;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The name that a member has when none is given.
 pub const DEFAULT_NAME: &str = "default";
+
+/// The least that `--raft-read-timeout` and `--raft-write-timeout` may be; smaller ones are raised.
+pub const RAFT_TIMEOUT_MIN: Duration = Duration::from_secs(5);
 
 /// The quota where none is given: 2 GiB.
 pub const QUOTA_DEFAULT_BYTES: u64 = 2 * 1024 * 1024 * 1024;
@@ -39,7 +42,7 @@ pub struct Config {
     /// Where clients reach this member.
     pub advertise_client_urls: Vec<Url>,
 
-    /// `name=url` pairs, as given or by default; see [`initial_peer_urls`](Self::initial_peer_urls).
+    /// `name=url` pairs, as given or by default: read when the member starts for the first time.
     pub initial_cluster: String,
     /// Whether a cluster is founded or joined.
     pub cluster_state: ClusterState,
@@ -60,6 +63,19 @@ pub struct Config {
     pub heartbeat: Duration,
     /// A follower's patience.
     pub election: Duration,
+
+    /// The members are rewritten to this one.
+    pub force_new_cluster: bool,
+    /// How often data is compared with the other members'; `None` for never.
+    pub corrupt_check_time: Option<Duration>,
+    /// How often the leader compares hashes of compactions.
+    pub compact_hash_check_time: Duration,
+    /// How often it is looked whether a downgrade has ended; `None` for never.
+    pub downgrade_check_time: Option<Duration>,
+    /// How long a stream from a peer may be silent.
+    pub raft_read_timeout: Duration,
+    /// How long a stream to a peer may be stuck.
+    pub raft_write_timeout: Duration,
 
     /// Applied entries between raft snapshots.
     pub snapshot_count: u64,
@@ -180,6 +196,13 @@ impl Config {
             max_learners: usize::try_from(settings.int("max-learners")).unwrap_or(0),
             pre_vote: settings.bool("pre-vote"),
             max_cluster_version: max_cluster_version(&settings.text("max-cluster-version")),
+            force_new_cluster: settings.bool("force-new-cluster"),
+            corrupt_check_time: settings.period("corrupt-check-time"),
+            compact_hash_check_time: settings
+                .duration_or("compact-hash-check-time", Duration::from_mins(1)),
+            downgrade_check_time: settings.period("downgrade-check-time"),
+            raft_read_timeout: settings.at_least("raft-read-timeout", RAFT_TIMEOUT_MIN),
+            raft_write_timeout: settings.at_least("raft-write-timeout", RAFT_TIMEOUT_MIN),
             heartbeat: millis("heartbeat-interval"),
             election: millis("election-timeout"),
             snapshot_count: settings.uint("snapshot-count"),

@@ -35,9 +35,9 @@ enum Stage {
 type Row = (Gate, &'static str, Stage, bool, bool);
 
 const GATES: [Row; 9] = [
-    (Gate::CompactHashCheck, "CompactHashCheck", Stage::Alpha, false, false),
+    (Gate::CompactHashCheck, "CompactHashCheck", Stage::Alpha, false, true),
     (Gate::FastLeaseKeepAlive, "FastLeaseKeepAlive", Stage::Beta, true, true),
-    (Gate::InitialCorruptCheck, "InitialCorruptCheck", Stage::Alpha, false, false),
+    (Gate::InitialCorruptCheck, "InitialCorruptCheck", Stage::Alpha, false, true),
     (Gate::LeaseCheckpoint, "LeaseCheckpoint", Stage::Alpha, false, true),
     (Gate::LeaseCheckpointPersist, "LeaseCheckpointPersist", Stage::Alpha, false, true),
     (Gate::PriorityRequest, "PriorityRequest", Stage::Alpha, false, false),

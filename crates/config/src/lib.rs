@@ -10,7 +10,6 @@
 //! Order of precedence, as in etcd (pkg/flags, server/etcdmain/config.go): a flag; else its
 //! variable; else the default. A flag and its variable together are an error.
 
-mod cluster;
 mod config;
 mod duration;
 mod environment;
@@ -23,10 +22,8 @@ mod parse;
 mod quote;
 mod settings;
 mod table;
-mod url;
 mod validate;
 
-pub use cluster::{PeerUrls, Resolve};
 pub use config::{
     AutoCompaction, ClusterState, Config, DEFAULT_NAME, MaxClusterVersion, QUOTA_DEFAULT_BYTES,
     Quota,
@@ -37,7 +34,6 @@ pub use help::{ETCD_VERSION, GO_VERSION, version_text};
 pub use logging::{LogOutput, Logging};
 pub use notice::Notice;
 pub use parse::{Outcome, Surroundings, parse};
-pub use url::{Scheme, Url};
 
 /// Why a command line is refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -10,8 +10,8 @@ use crate::notice::Notice;
 use crate::quote::quote;
 use crate::settings::Settings;
 use crate::table::Status;
-use crate::url::Url;
 use crate::{Error, validate};
+use membership::Url;
 
 const DEFAULT_INITIAL_CLUSTER: &str = "default=http://localhost:2380";
 
@@ -259,8 +259,8 @@ fn advertise_host(listen: &[Url], advertise: &mut [Url], default: &str, host: &s
     let everywhere = listen.first().filter(|url| url.hostname() == "0.0.0.0");
     match (everywhere, advertise) {
         (Some(listen), [url]) if url.to_string() == default => {
-            *url = url.with_authority(&format!("{host}:{}", listen.port()));
-            true
+            let there = url.with_host(&format!("{host}:{}", listen.port()));
+            there.map(|there| *url = there).is_ok()
         }
         _ => false,
     }

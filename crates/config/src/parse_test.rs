@@ -214,8 +214,8 @@ fn what_does_not_act_says_so_and_what_would_mislead_is_refused() {
         })
         .collect();
     assert_eq!(whats, ["--cors", "--host-whitelist", "--memory-mlock"]);
-    let (_, notices) = started(&["--feature-gates=CompactHashCheck=true"], &[]);
-    let what = "feature gate CompactHashCheck=true".to_owned();
+    let (_, notices) = started(&["--feature-gates=PriorityRequest=true"], &[]);
+    let what = "feature gate PriorityRequest=true".to_owned();
     assert!(notices.contains(&Notice::NotYet { what }));
     for argument in [
         "--config-file=x",
@@ -353,47 +353,6 @@ fn the_machines_host_replaces_the_default() {
     assert_eq!(config.advertise_client_urls[0].to_string(), "http://localhost:2379");
     assert_eq!(config.initial_cluster, "a=http://10.1.2.3:99");
     assert!(notices.contains(&Notice::DefaultHost { host: "10.1.2.3".to_owned() }));
-}
-
-#[test]
-fn the_cluster_at_its_start() {
-    let peers = "--initial-advertise-peer-urls=http://10.0.0.1:1,http://10.0.0.1:2";
-    let check = |cluster: &str| {
-        let cluster = format!("--initial-cluster={cluster}");
-        let config = config(&["--name=a", peers, &cluster]);
-        let resolve = |authority: &str| match authority {
-            "one:1" => Ok("10.0.0.1:1".to_owned()),
-            "nobody:1" => Err("no such host".to_owned()),
-            other => Ok(other.to_owned()),
-        };
-        let members = config.initial_peer_urls().map_err(|error| error.to_string())?;
-        config.verify_bootstrap(&members, &resolve).map_err(|error| error.to_string())
-    };
-    assert_eq!(check("a=http://10.0.0.1:2,b=http://x:1,a=http://10.0.0.1:1"), Ok(()));
-    assert_eq!(check("a=http://one:1,a=http://10.0.0.1:2"), Ok(()));
-    let fault = |cluster: &str| check(cluster).unwrap_err();
-    assert_eq!(
-        fault("b=http://10.0.0.1:1"),
-        "couldn't find local name \"a\" in the initial cluster configuration"
-    );
-    assert_eq!(
-        fault("a=http://10.0.0.1:1,a=http://10.0.0.1:2,b=http://10.0.0.1:1"),
-        "initial cluster a=http://10.0.0.1:1,a=http://10.0.0.1:2,b=http://10.0.0.1:1 has duplicate \
-         url"
-    );
-    assert_eq!(
-        fault("a=http://10.0.0.1:1,a=http://10.0.0.9:2"),
-        "--initial-cluster has a=http://10.0.0.9:2 but missing from \
-         --initial-advertise-peer-urls=http://10.0.0.1:1,http://10.0.0.1:2 (resolved urls: \
-         \"http://10.0.0.1:2\" != \"http://10.0.0.9:2\")"
-    );
-    assert_eq!(
-        fault("a=http://10.0.0.1:1"),
-        "--initial-advertise-peer-urls has http://10.0.0.1:2 but missing from \
-         --initial-cluster=a=http://10.0.0.1:1,a=http://10.0.0.1:2"
-    );
-    assert!(fault("a=http://nobody:1,a=http://10.0.0.1:2").ends_with("(no such host))"));
-    assert!(fault("a=x").starts_with("error setting up initial cluster: URL scheme must be"));
 }
 
 /// Something that the flag takes and that is not its default.

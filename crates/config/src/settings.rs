@@ -1,7 +1,7 @@
 //! The values of flags by type.
 
 use crate::flag::{FlagSet, Value};
-use crate::url::Url;
+use membership::Url;
 use std::time::Duration;
 use telemetry::GoDuration;
 
@@ -51,6 +51,18 @@ impl Settings<'_> {
     /// A duration, a negative one as none at all.
     pub fn duration_or_zero(self, name: &str) -> Duration {
         Duration::from_nanos(u64::try_from(self.go_duration(name).0).unwrap_or(0))
+    }
+
+    /// A period whose zero stands for never. As above, a negative one is the shortest there is.
+    pub fn period(self, name: &str) -> Option<Duration> {
+        let nanos = self.go_duration(name).0;
+        (nanos != 0).then(|| Duration::from_nanos(nanos.max(1).unsigned_abs()))
+    }
+
+    /// A duration, raised to a least one.
+    pub fn at_least(self, name: &str, least: Duration) -> Duration {
+        let nanos = u64::try_from(self.go_duration(name).0).unwrap_or(0);
+        Duration::from_nanos(nanos).max(least)
     }
 
     pub fn text(self, name: &str) -> String {

@@ -8,7 +8,7 @@ use crate::logging::Logging;
 use crate::notice::Notice;
 use crate::quote::quote;
 use crate::settings::Settings;
-use crate::url::{Url, split_host_port};
+use membership::Url;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ fn check_urls(settings: Settings<'_>, notices: &mut Vec<Notice>) -> Result<(), E
     check_split(settings)?;
     let mut metrics = settings.urls("listen-metrics-urls").into_iter();
     let has_certificate = ["cert-file", "key-file"].iter().any(|name| settings.is_set(name));
-    if metrics.any(|url| url.scheme().is_tls()) && !has_certificate {
+    if metrics.any(|url| url.is_tls()) && !has_certificate {
         return invalid(
             "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url",
         );
@@ -92,7 +92,7 @@ fn check_urls(settings: Settings<'_>, notices: &mut Vec<Notice>) -> Result<(), E
 fn check_split(settings: Settings<'_>) -> Result<(), Error> {
     let clients = settings.urls("listen-client-urls");
     let http = settings.urls("listen-client-http-urls");
-    let place = |url: &Url| (url.authority().to_owned(), url.socket_path());
+    let place = |url: &Url| (url.host().to_owned(), url.socket_path());
     match http.iter().find(|url| clients.iter().any(|client| place(client) == place(url))) {
         Some(url) => invalid(format!(
             "cannot bind both --listen-client-urls and --listen-client-http-urls on the same url \
@@ -111,7 +111,7 @@ fn refuse_tls(settings: Settings<'_>) -> Result<(), Error> {
         "initial-advertise-peer-urls",
     ];
     for name in names {
-        if let Some(url) = settings.urls(name).iter().find(|url| url.scheme().is_tls()) {
+        if let Some(url) = settings.urls(name).iter().find(|url| url.is_tls()) {
             return Err(Error::NotYet(format!("{name}={url}: TLS")));
         }
     }
@@ -120,7 +120,7 @@ fn refuse_tls(settings: Settings<'_>) -> Result<(), Error> {
 
 /// What is listened on is an address, not a name.
 fn check_listeners(urls: &[Url]) -> Result<(), Error> {
-    for url in urls.iter().filter(|url| !url.scheme().is_unix()) {
+    for url in urls.iter().filter(|url| !url.is_unix()) {
         let host = url.hostname();
         if host != "localhost" && host.parse::<IpAddr>().is_err() {
             return invalid(format!("expected IP in URL for binding ({url})"));
@@ -130,10 +130,7 @@ fn check_listeners(urls: &[Url]) -> Result<(), Error> {
 }
 
 fn check_advertised(urls: &[Url]) -> Result<(), String> {
-    let nobody = |url: &&Url| {
-        !url.scheme().is_unix()
-            && split_host_port(url.authority()).is_none_or(|(h, _)| h.is_empty())
-    };
+    let nobody = |url: &&Url| !url.is_unix() && url.hostname().is_empty();
     match urls.iter().find(nobody) {
         Some(url) => Err(format!("unexpected empty host ({url})")),
         None => Ok(()),

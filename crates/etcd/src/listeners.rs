@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use api::Server;
-use config::{Config, Url};
+use config::Config;
 use httpd::{Address, Endpoints, Listener};
+use membership::Url;
 use rpc::Grpc;
 use telemetry::Registry;
 use tokio::sync::watch;
@@ -99,7 +100,7 @@ async fn address(url: &Url) -> io::Result<Address> {
     if let Some(path) = url.socket_path() {
         return Ok(Address::Unix(PathBuf::from(path)));
     }
-    let mut found = tokio::net::lookup_host(url.authority()).await?;
+    let mut found = tokio::net::lookup_host(url.host()).await?;
     let first: Option<SocketAddr> = found.next();
     let missing = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     first.map(Address::Tcp).ok_or_else(missing)

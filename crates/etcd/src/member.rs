@@ -16,15 +16,12 @@ use telemetry::Registry;
 
 use crate::network::PeerNetwork;
 
-/// Learners that a cluster may have (`--max-learners`' default).
-const LEARNERS_MAX: usize = 1;
-
 /// Starts the member; blocks. Gives the transport to its peers, too.
 ///
 /// # Errors
 /// As [`node::start`].
 pub fn start(config: &Config, registry: &Registry) -> Result<(Member, Transport), node::Error> {
-    let options = options(config)?;
+    let options = options(config);
     let (disk, clock) = (Arc::new(RealDisk), Arc::new(RealClock::new()));
     let snapshots = Snapshots::new(disk.clone(), clock.clone(), &options.paths.snap);
     let network = Arc::new(PeerNetwork::new(config, snapshots, clock.clone(), registry));
@@ -34,14 +31,15 @@ pub fn start(config: &Config, registry: &Registry) -> Result<(Member, Transport)
     Ok((member, transport))
 }
 
-fn options(config: &Config) -> Result<Options, node::Error> {
+fn options(config: &Config) -> Options {
     let files =
         |count: Option<u64>| count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
     let gate = |gate| config.feature_gates.is_on(gate);
-    Ok(Options {
+    Options {
         name: config.name.clone(),
         paths: Paths::new(&config.data_dir, config.wal_dir.as_deref()),
-        initial_cluster: config.initial_cluster.parse()?,
+        initial_cluster: config.initial_cluster.clone(),
+        peer_urls: config.advertise_peer_urls.clone(),
         initial_cluster_token: config.initial_cluster_token.clone(),
         cluster_state: match config.cluster_state {
             ClusterState::New => node::ClusterState::New,
@@ -69,8 +67,17 @@ fn options(config: &Config) -> Result<Options, node::Error> {
         auth_token_ttl: config.auth_token_ttl,
         lease_checkpoints: gate(config::Gate::LeaseCheckpoint),
         persist_checkpoints: gate(config::Gate::LeaseCheckpointPersist),
+        checks: node::Checks {
+            initial: gate(config::Gate::InitialCorruptCheck),
+            period: config.corrupt_check_time,
+            compaction: gate(config::Gate::CompactHashCheck)
+                .then_some(config.compact_hash_check_time),
+        },
+        downgrade_check: config.downgrade_check_time,
+        force_new_cluster: config.force_new_cluster,
+        skip_first_ticks: config.initial_election_tick_advance,
         settings: settings(config),
-    })
+    }
 }
 
 fn settings(config: &Config) -> Settings {
@@ -84,7 +91,7 @@ fn settings(config: &Config) -> Settings {
             Quota::Bytes(bytes) => apply::Quota::Bytes(bytes),
         },
         strict_reconfig_check: config.strict_reconfig_check,
-        learners_max: LEARNERS_MAX,
+        learners_max: config.max_learners,
         max_cluster_version: match config.max_cluster_version {
             MaxClusterVersion::Auto => node::MaxClusterVersion::Auto,
             MaxClusterVersion::V3_5 => node::MaxClusterVersion::At(version::V3_5),

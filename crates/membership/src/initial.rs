@@ -33,6 +33,15 @@ pub enum InitialError {
     /// A member would have the identity that stands for none.
     #[error("cannot use 0 as member id")]
     NoId,
+    /// This member is not named.
+    #[error("couldn't find local name {} in the initial cluster configuration", quote(.0))]
+    NotNamed(String),
+    /// A URL stands there twice.
+    #[error("initial cluster {0} has duplicate url")]
+    DuplicateUrl(InitialCluster),
+    /// This member advertises other URLs than are named; in Go's words.
+    #[error("{0}")]
+    Advertised(String),
     /// The cluster that is joined has more or fewer members than are named.
     #[error("member count is unequal")]
     Count,
@@ -79,11 +88,42 @@ impl fmt::Display for InitialCluster {
 }
 
 impl InitialCluster {
-    /// Whether a URL stands there twice.
-    #[must_use]
-    pub fn has_duplicate_url(&self) -> bool {
+    fn has_duplicate_url(&self) -> bool {
         let mut seen = BTreeSet::new();
         !self.urls.values().flatten().all(|url| seen.insert(url))
+    }
+
+    /// Checks the members of a cluster that this one joins.
+    ///
+    /// # Errors
+    /// [`InitialError::NotNamed`], [`InitialError::DuplicateUrl`].
+    pub fn verify_join(&self, name: &str) -> Result<(), InitialError> {
+        if !self.urls.contains_key(name) {
+            return Err(InitialError::NotNamed(name.to_owned()));
+        }
+        if self.has_duplicate_url() {
+            return Err(InitialError::DuplicateUrl(self.clone()));
+        }
+        Ok(())
+    }
+
+    /// Checks the members with which this one founds a cluster; it has to be named with the URLs
+    /// that it advertises.
+    ///
+    /// # Errors
+    /// As [`verify_join`](Self::verify_join), [`InitialError::Advertised`].
+    pub fn verify_founding(
+        &self,
+        name: &str,
+        advertised: &[Url],
+        resolve: Resolve<'_>,
+    ) -> Result<(), InitialError> {
+        let listed = self.urls.get(name);
+        let listed = listed.ok_or_else(|| InitialError::NotNamed(name.to_owned()))?;
+        if let Err(reason) = same_place(&sorted(advertised), listed, resolve) {
+            return Err(InitialError::Advertised(mismatch(name, advertised, listed, &reason)));
+        }
+        self.verify_join(name)
     }
 
     /// The founding members in the order of their identities: the order in which each of them
@@ -177,6 +217,32 @@ pub fn same_place(one: &[Url], other: &[Url], resolve: Resolve<'_>) -> Result<()
             Err(format!("resolved urls: {one} != {other}"))
         }
     }
+}
+
+/// How the advertised URLs of a member differ from those that are listed, in Go's words.
+fn mismatch(name: &str, advertised: &[Url], listed: &[Url], reason: &str) -> String {
+    let texts = |urls: &[Url]| urls.iter().map(Url::to_string).collect::<BTreeSet<_>>();
+    let (listed, wanted) = (texts(listed), texts(advertised));
+    let pairs = |urls: &mut dyn Iterator<Item = &String>| {
+        urls.map(|url| format!("{name}={url}")).collect::<Vec<_>>().join(",")
+    };
+    let all = wanted.iter().cloned().collect::<Vec<_>>().join(",");
+    let missing = pairs(&mut listed.difference(&wanted));
+    if !missing.is_empty() {
+        return format!(
+            "--initial-cluster has {missing} but missing from \
+             --initial-advertise-peer-urls={all} ({reason})"
+        );
+    }
+    let named = pairs(&mut wanted.iter());
+    let missing = wanted.difference(&listed).cloned().collect::<Vec<_>>().join(",");
+    if !missing.is_empty() {
+        return format!(
+            "--initial-advertise-peer-urls has {missing} but missing from \
+             --initial-cluster={named}"
+        );
+    }
+    format!("failed to resolve {all} to match --initial-cluster={named} ({reason})")
 }
 
 fn different<'a>(one: &'a [Url], other: &'a [Url]) -> Option<(&'a Url, &'a Url)> {
@@ -273,6 +339,44 @@ mod tests {
             "PeerURLs: no match found for existing member (7, [http://10.0.0.3:1]), last resolver \
              error (resolved urls: \"http://10.0.0.3:1\" != \"http://[::1]:1\")"
         );
+    }
+
+    #[test]
+    fn a_founder_is_named_with_the_urls_that_it_advertises() {
+        let advertised = Url::parse_list("http://10.0.0.1:1,http://10.0.0.1:2").unwrap();
+        let check = |cluster: &str| {
+            let resolve = |authority: &str| match authority {
+                "one:1" => Ok("10.0.0.1:1".to_owned()),
+                "nobody:1" => Err("no such host".to_owned()),
+                other => Ok(other.to_owned()),
+            };
+            let checked = initial(cluster).verify_founding("a", &advertised, &resolve);
+            checked.map_err(|error| error.to_string())
+        };
+        assert_eq!(check("a=http://10.0.0.1:2,b=http://x:1,a=http://10.0.0.1:1"), Ok(()));
+        assert_eq!(check("a=http://one:1,a=http://10.0.0.1:2"), Ok(()));
+        let fault = |cluster: &str| check(cluster).unwrap_err();
+        assert_eq!(
+            fault("b=http://10.0.0.1:1"),
+            "couldn't find local name \"a\" in the initial cluster configuration"
+        );
+        assert_eq!(
+            fault("a=http://10.0.0.1:1,a=http://10.0.0.1:2,b=http://10.0.0.1:1"),
+            "initial cluster a=http://10.0.0.1:1,a=http://10.0.0.1:2,b=http://10.0.0.1:1 has \
+             duplicate url"
+        );
+        assert_eq!(
+            fault("a=http://10.0.0.1:1,a=http://10.0.0.9:2"),
+            "--initial-cluster has a=http://10.0.0.9:2 but missing from \
+             --initial-advertise-peer-urls=http://10.0.0.1:1,http://10.0.0.1:2 (resolved urls: \
+             \"http://10.0.0.1:2\" != \"http://10.0.0.9:2\")"
+        );
+        assert_eq!(
+            fault("a=http://10.0.0.1:1"),
+            "--initial-advertise-peer-urls has http://10.0.0.1:2 but missing from \
+             --initial-cluster=a=http://10.0.0.1:1,a=http://10.0.0.1:2"
+        );
+        assert!(fault("a=http://nobody:1,a=http://10.0.0.1:2").ends_with("(no such host))"));
     }
 
     #[test]

@@ -75,6 +75,44 @@ impl Url {
         Ok(urls)
     }
 
+    /// Reads a comma-separated list; sorted.
+    ///
+    /// # Errors
+    /// Of the first that has one.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, UrlError> {
+        Self::parse_all(&text.split(',').collect::<Vec<_>>())
+    }
+
+    /// Whether it leads to a unix socket.
+    #[must_use]
+    pub fn is_unix(&self) -> bool {
+        matches!(self.scheme.as_str(), "unix" | "unixs")
+    }
+
+    /// Whether TLS is spoken there.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.scheme.as_str(), "https" | "unixs")
+    }
+
+    /// The host without brackets and port; empty for a unix socket without one.
+    #[must_use]
+    pub fn hostname(&self) -> &str {
+        split_host_port(&self.host).map_or("", |(host, _)| host)
+    }
+
+    /// The port's text; may be empty.
+    #[must_use]
+    pub fn port(&self) -> &str {
+        split_host_port(&self.host).map_or("", |(_, port)| port)
+    }
+
+    /// The file of a unix socket; `None` for TCP.
+    #[must_use]
+    pub fn socket_path(&self) -> Option<String> {
+        self.is_unix().then(|| format!("{}{}", self.host, self.path))
+    }
+
     /// The scheme, in lower case.
     #[must_use]
     pub fn scheme(&self) -> &str {

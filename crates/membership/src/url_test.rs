@@ -53,7 +53,12 @@ fn parts() {
     let url: Url = "HTTPS://[::1]:2380".parse().unwrap();
     assert_eq!((url.scheme(), url.host(), url.path()), ("https", "[::1]:2380", ""));
     assert_eq!(url.with_host("10.0.0.1:9").unwrap().to_string(), "https://10.0.0.1:9");
+    assert_eq!((url.hostname(), url.port(), url.is_tls()), ("::1", "2380", true));
+    assert_eq!(url.socket_path(), None);
+    let url: Url = "unix://localhost:12".parse().unwrap();
+    assert_eq!(url.socket_path().as_deref(), Some("localhost:12"));
     let url: Url = "unix:///tmp/a%20b".parse().unwrap();
+    assert_eq!(url.socket_path().as_deref(), Some("/tmp/a b"));
     assert_eq!((url.scheme(), url.host(), url.path()), ("unix", "", "/tmp/a b"));
 }
 

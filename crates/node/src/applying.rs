@@ -123,6 +123,9 @@ pub struct Applying<T> {
     last_snapshot: Index,
     /// A snapshot is on its way.
     snapshotting: bool,
+    /// One is due whatever was applied since the last: the cluster version went down, and a server
+    /// of that version should find nothing in the log from before.
+    snapshot_wanted: bool,
 }
 
 enum Work {
@@ -151,6 +154,7 @@ impl<T> Applying<T> {
             snapshot_count,
             last_snapshot,
             snapshotting: false,
+            snapshot_wanted: false,
         }
     }
 
@@ -294,6 +298,10 @@ impl<T> Applying<T> {
         for effect in effects {
             match effect {
                 Effect::Compact(compaction) => self.compactions.push_back(compaction),
+                Effect::ClusterVersion { from, to } => {
+                    self.snapshot_wanted |= from.is_some_and(|from| to < from);
+                    applied.effects.push(Effect::ClusterVersion { from, to });
+                }
                 effect => applied.effects.push(effect),
             }
         }
@@ -333,8 +341,9 @@ impl<T> Applying<T> {
 
     fn snapshot_if_due(&mut self) {
         let since = self.applier.index().get().saturating_sub(self.last_snapshot.get());
-        if !self.snapshotting && since > self.snapshot_count {
+        if !self.snapshotting && (since > self.snapshot_count || self.snapshot_wanted) {
             self.snapshotting = true;
+            self.snapshot_wanted = false;
             self.want(Purpose::Snapshot);
         }
     }

@@ -177,3 +177,41 @@ pub(crate) async fn lease_time_to_live(
         _ => Err(nonsense("lease", "TTL id mismatch")),
     }
 }
+
+/// A hash that another member tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct PeerHash {
+    /// Its newest revision.
+    pub(crate) revision: i64,
+    /// Of what it has up to the revision asked for.
+    pub(crate) hash: u32,
+    /// What it is compacted to.
+    pub(crate) compact_revision: i64,
+}
+
+/// The hash of the store at a revision; 0 for the newest.
+pub(crate) async fn hash_kv(
+    network: &dyn Network,
+    url: &str,
+    cluster: ClusterId,
+    revision: i64,
+    timeout: Duration,
+) -> Result<PeerHash> {
+    let text =
+        if revision == 0 { "{}".to_owned() } else { format!(r#"{{"revision":{revision}}}"#) };
+    let question = Question {
+        cluster: Some(cluster),
+        body: Some((JSON, Bytes::from(text))),
+        ..Question::get(url, HASH_KV, timeout)
+    };
+    let answer = ask(network, question).await?;
+    let json: serde_json::Value =
+        serde_json::from_slice(&answer.body).map_err(|error| nonsense("unmarshal hash", error))?;
+    let number = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_i64);
+    let hash = number(json.get("hash")).unwrap_or_default();
+    Ok(PeerHash {
+        revision: number(json.pointer("/header/revision")).unwrap_or_default(),
+        hash: u32::try_from(hash).map_err(|error| nonsense("unmarshal hash", error))?,
+        compact_revision: number(json.get("compact_revision")).unwrap_or_default(),
+    })
+}

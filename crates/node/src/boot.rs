@@ -10,7 +10,7 @@ use std::sync::Arc;
 use backend::schema::storage_version;
 use backend::{Backend, Bucket, Committer};
 use env::{Clock, Disk};
-use membership::{Cluster, Member, Store as Members};
+use membership::{Cluster, Member, Store as Members, Url};
 use prost::Message;
 use proto::etcdserverpb::Metadata;
 use proto::raftpb::{ConfState, HardState, Snapshot, SnapshotMetadata};
@@ -18,10 +18,11 @@ use proto::version::{self, Version};
 use proto::walpb;
 use raft::{MemoryStorage, Peer};
 use snap::Snapshots;
-use types::{ClusterId, Index, MemberId};
+use types::{ClusterId, Index, MemberId, Term};
 use wal::{Contents, Wal};
 
 use crate::document;
+use crate::force;
 use crate::founding::{self, Beginning, Witnesses};
 use crate::network::Network;
 use crate::replay;
@@ -163,9 +164,11 @@ impl Ground<'_> {
 
     fn beginning(&self) -> Result<Beginning, Error> {
         let options = self.options;
+        let initial = options.initial_cluster.parse().map_err(Error::InitialClusterText)?;
         let flags = founding::Flags {
             name: &options.name,
-            initial: &options.initial_cluster,
+            initial: &initial,
+            advertised: &options.peer_urls,
             token: &options.initial_cluster_token,
             learners_max: options.settings.learners_max,
             request_timeout: options.settings.request_timeout,
@@ -191,7 +194,7 @@ impl Ground<'_> {
             conf_state: None,
         };
         let opened = Wal::recover(Arc::clone(self.disk), &self.wal_dir(), &at, self.wal_options())?;
-        let (mut wal, contents, repaired) = opened;
+        let (mut wal, mut contents, repaired) = opened;
         if let Some(repaired) = repaired {
             tracing::warn!(?repaired, "repaired the end of the log");
         }
@@ -201,6 +204,10 @@ impl Ground<'_> {
             return Err(Error::DatabaseAhead { applied, last: wal.last_index() });
         }
         let (members, conf_state) = self.members(&mut backend, base, &contents, applied)?;
+        if self.options.force_new_cluster {
+            let at = (members.cluster(), &conf_state, applied);
+            self.force(&mut wal, &mut contents, at, member_id)?;
+        }
         let hard_state = covering(contents.hard_state, applied);
         if hard_state != contents.hard_state {
             wal.append(Some(hard_state), &[])?;
@@ -237,6 +244,38 @@ impl Ground<'_> {
         })
     }
 
+    /// Gives up what is not committed, and lets the other members go.
+    fn force(
+        &self,
+        wal: &mut Wal,
+        contents: &mut Contents,
+        (cluster, conf_state, applied): (&Cluster, &ConfState, Index),
+        me: MemberId,
+    ) -> Result<(), Error> {
+        let (mut cluster, mut conf_state) = (cluster.clone(), conf_state.clone());
+        let commit = contents.hard_state.commit.max(applied.get());
+        let (kept, given_up) = force::committed(&contents.entries, commit);
+        let kept = kept.len();
+        for entry in contents.entries[..kept].iter().filter(|entry| entry.index > applied.get()) {
+            let learners_max = self.options.settings.learners_max;
+            replay::entry(&mut cluster, &mut conf_state, entry, learners_max)?;
+        }
+        if cluster.is_removed(me) {
+            return Err(Error::Removed { member: me });
+        }
+        let urls: Vec<String> = self.options.peer_urls.iter().map(Url::to_string).collect();
+        let term = Term(contents.hard_state.term);
+        let entries = force::entries(me, &urls, &conf_state, Index(commit), term);
+        contents.entries.truncate(kept);
+        contents.hard_state.commit = commit + entries.len() as u64;
+        wal.append(Some(contents.hard_state), &entries)?;
+        wal.flush(wal::Sync::Required)?;
+        contents.entries.extend(entries);
+        tracing::info!("number-of-discarded-entries" = given_up, "local-member-id" = %me,
+            "commit-index" = contents.hard_state.commit, "forcing restart member");
+        Ok(())
+    }
+
     /// Members and configuration as of the database's index. From 3.6 on the database's rows are
     /// the authority; before, the snapshot's document and the log behind it.
     fn members(
@@ -255,7 +294,8 @@ impl Ground<'_> {
             };
             let mut conf_state = base.metadata.conf_state.clone();
             for entry in contents.entries.iter().filter(|entry| entry.index <= applied.get()) {
-                replay::entry(&mut cluster, &mut conf_state, entry)?;
+                let learners_max = self.options.settings.learners_max;
+                replay::entry(&mut cluster, &mut conf_state, entry, learners_max)?;
             }
             if members.cluster().downgrade().is_enabled {
                 cluster.set_downgrade(members.cluster().downgrade());

@@ -50,8 +50,16 @@ fn perform_one(shared: &Arc<Shared>, index: Index, effect: Effect) {
         }
         Effect::NoSpace => raise_no_space(shared),
         Effect::ClusterVersion { from, to } => {
-            if to >= proto::version::V3_6 {
+            if to > proto::version::MIN_CLUSTER {
                 shared.apply.complete(applying::Event::StorageVersion(to));
+            }
+            // A higher version lifts a hold that was not asked for.
+            let level = shared.settings.max_cluster_version.level(Some(to));
+            if membership::versions::is_below_cluster(level, Some(to)) {
+                shared.fail(format!(
+                    "this member is held at {level} by --max-cluster-version, and the cluster \
+                     version is {to} now"
+                ));
             }
             let from = from.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
             tracing::info!("cluster-id" = %shared.cluster_id, "local-member-id" = %shared.member_id,

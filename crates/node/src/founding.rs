@@ -5,10 +5,11 @@
 //! that they and it are a quorum: before that it could not be of use anyway. A member that joins and
 //! was started before is refused at once.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use membership::{InitialCluster, Member, assign_ids};
+use membership::{InitialCluster, InitialError, Member, Url, assign_ids};
 use proto::version::{self, Version};
 use raft::Peer;
 use types::{ClusterId, MemberId};
@@ -26,6 +27,7 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Flags<'a> {
     pub(crate) name: &'a str,
     pub(crate) initial: &'a InitialCluster,
+    pub(crate) advertised: &'a [Url],
     pub(crate) token: &'a str,
     pub(crate) learners_max: usize,
     pub(crate) request_timeout: Duration,
@@ -116,6 +118,9 @@ async fn first_of<F: Future + Unpin>(futures: &mut [F]) -> (F::Output, usize) {
 
 /// Founds a cluster.
 pub(crate) async fn found(network: &dyn Network, flags: &Flags<'_>) -> Result<Beginning, Error> {
+    let listed = flags.initial.urls.get(flags.name);
+    let addresses = addresses(network, listed.into_iter().flatten().chain(flags.advertised)).await;
+    flags.initial.verify_founding(flags.name, flags.advertised, &resolver(&addresses))?;
     let members = flags.initial.members(flags.token)?;
     let me = local(&members, flags.name)?;
     let witnesses = Witnesses::new(me, &members);
@@ -140,13 +145,13 @@ fn founder(member: &Member) -> Peer {
 
 fn local(members: &[Member], name: &str) -> Result<MemberId, Error> {
     let me = members.iter().find(|member| member.attributes.name == name);
-    me.map(|me| me.id).ok_or_else(|| Error::NotInInitialCluster { name: name.to_owned() })
+    Ok(me.map(|me| me.id).ok_or_else(|| InitialError::NotNamed(name.to_owned()))?)
 }
 
 /// Joins a cluster.
 pub(crate) async fn join(network: &dyn Network, flags: &Flags<'_>) -> Result<Beginning, Error> {
+    flags.initial.verify_join(flags.name)?;
     let named = flags.initial.members(flags.token)?;
-    local(&named, flags.name)?;
     let (cluster_id, existing) = existing(network, &named, flags.name).await?;
     let named = assigned(network, named, &existing).await?;
     let member_id = local(&named, flags.name)?;
@@ -203,17 +208,27 @@ async fn assigned(
     named: Vec<Member>,
     existing: &[Member],
 ) -> Result<Vec<Member>, Error> {
-    let mut addresses = std::collections::BTreeMap::new();
-    for text in named.iter().chain(existing).flat_map(|member| &member.peer_urls) {
-        let Ok(url) = text.parse::<membership::Url>() else { continue };
+    let texts = named.iter().chain(existing).flat_map(|member| &member.peer_urls);
+    let urls: Vec<Url> = texts.filter_map(|text| text.parse().ok()).collect();
+    let addresses = addresses(network, &urls).await;
+    Ok(assign_ids(named, existing, &resolver(&addresses))?)
+}
+
+type Addresses = BTreeMap<String, Result<String, String>>;
+
+/// What the hosts of URLs resolve to.
+async fn addresses(network: &dyn Network, urls: impl IntoIterator<Item = &Url>) -> Addresses {
+    let mut addresses = Addresses::new();
+    for url in urls {
         if !addresses.contains_key(url.host()) {
             addresses.insert(url.host().to_owned(), network.resolve(url.host()).await);
         }
     }
-    let resolve = |host: &str| {
-        addresses.get(host).cloned().unwrap_or_else(|| Err(format!("unknown host {host}")))
-    };
-    Ok(assign_ids(named, existing, &resolve)?)
+    addresses
+}
+
+fn resolver(addresses: &Addresses) -> impl Fn(&str) -> Result<String, String> {
+    |host| addresses.get(host).cloned().unwrap_or_else(|| Err(format!("unknown host {host}")))
 }
 
 /// The version of the cluster that is joined: at least one member has to tell it, and all that do

@@ -13,14 +13,17 @@
 pub mod applying;
 mod ask;
 mod boot;
+mod cluster_version;
 pub mod commit;
 pub mod compactor;
 pub mod consensus;
+mod corruption;
 pub mod data_dir;
 mod defragment;
 pub mod document;
 mod effects;
 pub mod endpoints;
+mod force;
 mod founding;
 mod handle;
 mod in_flight;
@@ -46,6 +49,7 @@ pub mod waiters;
 mod watching;
 
 pub use boot::{ClusterState, MaxClusterVersion};
+pub use corruption::Checks;
 pub use handle::Node;
 pub use leases::Check;
 pub use shared::{Answer, Leadership, Settings};

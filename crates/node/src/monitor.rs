@@ -4,29 +4,27 @@
 use std::time::Duration;
 
 use apply::Response;
-use membership::versions;
 use prost::Message;
 use proto::etcdserverpb::{
     CompactionRequest, InternalRaftRequest, LeaseCheckpointRequest, LeaseRevokeRequest,
     RequestHeader,
 };
-use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
-use proto::version;
+use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest};
 use watch::PROGRESS_SLOTS;
 
-use crate::boot::MaxClusterVersion;
 use crate::compactor::Compactor;
 use crate::founding::{Verdict, Witnesses};
 use crate::handle::Node;
 use crate::start::{Error, Options};
-use crate::{applying, consensus, log};
+use crate::{cluster_version, consensus, corruption, log};
 
-/// How often versions are looked at (etcd's `monitorVersionInterval` is 5 s less jitter).
-const VERSION_INTERVAL: Duration = Duration::from_secs(4);
 /// How often old files are removed.
 const PURGE_INTERVAL: Duration = Duration::from_secs(30);
 /// How often ended tokens are forgotten.
 const TOKEN_INTERVAL: Duration = Duration::from_secs(1);
+/// How often, and how many times, it is looked whether others are connected at the start.
+const SKIP_INTERVAL: Duration = Duration::from_millis(50);
+const SKIP_ATTEMPTS: usize = 100;
 /// How soon something that failed is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -36,7 +34,20 @@ pub(crate) fn start(node: &Node, options: &Options, witnesses: Option<Witnesses>
         spawn(node, admit(node.clone(), witnesses));
     }
     spawn(node, publish(node.clone(), options.name.clone(), options.client_urls.clone()));
-    spawn(node, watch_versions(node.clone(), options.settings.max_cluster_version));
+    spawn(node, cluster_version::watch_versions(node.clone()));
+    if let Some(interval) = options.downgrade_check {
+        spawn(node, cluster_version::end_downgrades(node.clone(), interval));
+    }
+    if let Some(period) = options.checks.period {
+        spawn(node, corruption::check_periodically(node.clone(), period));
+    }
+    if let Some(interval) = options.checks.compaction {
+        spawn(node, corruption::check_compactions(node.clone(), interval));
+    }
+    let skip = options.skip_first_ticks.then_some(options.election_ticks.saturating_sub(2));
+    if let Some(ticks) = skip {
+        spawn(node, skip_ticks(node.clone(), ticks));
+    }
     spawn(node, end_leases(node.clone()));
     spawn(node, compact(node.clone(), options.retention));
     spawn(node, purge(node.clone()));
@@ -70,6 +81,26 @@ async fn admit(node: Node, witnesses: Witnesses) {
     node.0.consensus.complete(consensus::Event::Admitted);
 }
 
+/// Shortens the first wait for a leader, once at least two others are connected: a leader among
+/// them would have been heard of by then.
+async fn skip_ticks(node: Node, ticks: u32) {
+    for _ in 0..SKIP_ATTEMPTS {
+        tokio::time::sleep(SKIP_INTERVAL).await;
+        let others = node.other_members();
+        let peers = node.0.peers.transport();
+        let active = others.iter().filter(|member| peers.active_since(member.id).is_some());
+        if node.has_leader() {
+            return;
+        }
+        if active.count() >= 2 {
+            for _ in 0..ticks {
+                node.0.consensus.complete(consensus::Event::Tick);
+            }
+            return;
+        }
+    }
+}
+
 /// Makes the member's name and client URLs known, until the members' rows have them.
 async fn publish(node: Node, name: String, client_urls: Vec<String>) {
     let attributes = Attributes { name, client_urls };
@@ -92,52 +123,6 @@ async fn publish(node: Node, name: String, client_urls: Vec<String>) {
     tracing::info!("local-member-id" = %node.ids().1, "cluster-id" = %node.ids().0,
         "published local member to cluster through raft");
     node.0.published.send_replace(true);
-}
-
-async fn watch_versions(node: Node, max: MaxClusterVersion) {
-    let mut leadership = node.0.leadership.subscribe();
-    let mut told = false;
-    loop {
-        if node.raft().is_leader {
-            decide_cluster_version(&node, max, &mut told).await;
-        }
-        if let Some(cluster) = node.view().cluster.version()
-            && cluster >= version::V3_6
-        {
-            node.0.apply.complete(applying::Event::StorageVersion(cluster));
-        }
-        tokio::select! {
-            () = tokio::time::sleep(VERSION_INTERVAL) => {}
-            _ = leadership.changed() => {}
-        }
-    }
-}
-
-/// Raises the cluster version to the level of this member, its only one.
-async fn decide_cluster_version(node: &Node, max: MaxClusterVersion, told: &mut bool) {
-    let cluster = node.view().cluster.clone();
-    let current = cluster.version();
-    let level = max.level(current);
-    if level < version::V3_7 && !*told {
-        *told = true;
-        tracing::info!(level = %level, "the cluster version is held; to go on, start every member \
-            once with a higher --max-cluster-version");
-    }
-    // A cluster found at 3.1 to 3.4 is raised to 3.5, which reads all that those write.
-    let decided = match versions::decide(current, Some(level), &cluster.downgrade()) {
-        Ok(decided) => decided,
-        Err(error) => {
-            tracing::warn!(%error, "the cluster version stays");
-            None
-        }
-    };
-    let Some(decided) = decided else { return };
-    let set = ClusterVersionSetRequest { ver: decided.to_string() };
-    let request =
-        InternalRaftRequest { cluster_version_set: Some(set), ..InternalRaftRequest::default() };
-    if let Err(error) = node.propose_as_root(request).await {
-        tracing::warn!(%error, "failed to update cluster version");
-    }
 }
 
 /// Proposes to revoke leases that have expired, and notes what is left of long ones.

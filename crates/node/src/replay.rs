@@ -1,7 +1,7 @@
 //! What entries of the log say about members, for directories in which the database is no authority
 //! on that: those of etcd 3.5 and before.
 
-use membership::{Attributes, Change, Cluster, LEARNERS_MAX, LegacyRequest, Member};
+use membership::{Attributes, Change, Cluster, LegacyRequest, Member};
 use proto::etcdserverpb::InternalRaftRequest;
 use proto::raftpb::{ConfState, Entry, EntryType};
 use raft::confchange::{self, ConfChangeEntry};
@@ -17,6 +17,7 @@ pub(crate) fn entry(
     cluster: &mut Cluster,
     conf_state: &mut ConfState,
     entry: &Entry,
+    learners_max: usize,
 ) -> Result<(), Error> {
     let bad = |reason: String| Error::Entry { index: entry.index, reason };
     if entry.entry_type == EntryType::Normal {
@@ -27,7 +28,7 @@ pub(crate) fn entry(
         return Err(bad("a configuration change that etcd does not make".to_owned()));
     };
     let Ok(change) = Change::parse(&in_log) else { return Ok(()) };
-    if cluster.validate(&change, LEARNERS_MAX).is_err() {
+    if cluster.validate(&change, learners_max).is_err() {
         return Ok(());
     }
     cluster.apply(&change);

@@ -10,7 +10,7 @@ use auth::TokenProvider;
 use backend::{Backend, Committer};
 use env::{Clock, Disk, RealRng};
 use lease::Deadlines;
-use membership::InitialCluster;
+use membership::Url;
 use proto::version::Version;
 use raft::{Config, RawNode, StorageWrites};
 use snap::Snapshots;
@@ -22,6 +22,7 @@ use crate::boot::{Base, Booted, ClusterState, Ground};
 use crate::commit::{Commits, Loaded};
 use crate::compactor::Retention;
 use crate::consensus::Consensus;
+use crate::corruption::{Checks, Inquiry};
 use crate::data_dir::{self, Kind, Paths};
 use crate::handle::Node;
 use crate::install::{self, Installer};
@@ -52,7 +53,9 @@ pub struct Options {
     /// `--data-dir` and `--wal-dir`.
     pub paths: Paths,
     /// `--initial-cluster`.
-    pub initial_cluster: InitialCluster,
+    pub initial_cluster: String,
+    /// `--initial-advertise-peer-urls`.
+    pub peer_urls: Vec<Url>,
     /// `--initial-cluster-token`.
     pub initial_cluster_token: String,
     /// `--initial-cluster-state`.
@@ -93,6 +96,14 @@ pub struct Options {
     pub lease_checkpoints: bool,
     /// And stored (feature `LeaseCheckpointPersist`).
     pub persist_checkpoints: bool,
+    /// When data is compared with the other members'.
+    pub checks: Checks,
+    /// `--downgrade-check-time`.
+    pub downgrade_check: Option<Duration>,
+    /// `--force-new-cluster`.
+    pub force_new_cluster: bool,
+    /// `--initial-election-tick-advance`.
+    pub skip_first_ticks: bool,
     /// What callers are held to.
     pub settings: Settings,
 }
@@ -113,12 +124,10 @@ pub enum Error {
     Apply(#[from] apply::Error),
     #[error(transparent)]
     InitialCluster(#[from] membership::InitialError),
-    #[error(transparent)]
-    Url(#[from] membership::UrlError),
     #[error("{action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
-    #[error("couldn't find local name {name:?} in the initial cluster configuration")]
-    NotInInitialCluster { name: String },
+    #[error("error setting up initial cluster: {0}")]
+    InitialClusterText(membership::UrlError),
     #[error("member {member} has already been bootstrapped")]
     AlreadyBootstrapped { member: MemberId },
     #[error(
@@ -128,6 +137,10 @@ pub enum Error {
     LostData { member: MemberId },
     #[error("cannot fetch cluster info from peer urls: {0}")]
     Join(String),
+    #[error("member {member} was removed from the cluster, and does not come back")]
+    Removed { member: MemberId },
+    #[error("{member} found data inconsistency with peers")]
+    Inconsistent { member: MemberId },
     #[error("incompatible with current running cluster")]
     Incompatible,
     #[error("the cluster has {learners} learners, and --max-learners is {max}")]
@@ -208,6 +221,7 @@ pub fn start(
     let mut tokens = TokenProvider::new(&options.auth_token, options.auth_token_ttl)
         .map_err(|error| Error::AuthToken(error.to_string()))?;
     tokens.begin(view.auth.is_enabled());
+    check_data(&**network, options, cluster_id, member_id, &view)?;
     let identity = identity(options, cluster_id, member_id, &view, booted.joined);
     let peers = KnownPeers::new(member_id, network.enter(&identity));
     peers.follow(&view.cluster);
@@ -251,6 +265,25 @@ pub fn start(
     let node = Node(shared);
     monitor::start(&node, options, booted.witnesses);
     Ok(Member { node, threads })
+}
+
+/// Compares what was loaded with the other members, if that is wished for.
+fn check_data(
+    network: &dyn Network,
+    options: &Options,
+    cluster: ClusterId,
+    me: MemberId,
+    view: &View,
+) -> Result<(), Error> {
+    if !options.checks.initial || view.index == Index(0) {
+        return Ok(());
+    }
+    let timeout = options.settings.request_timeout;
+    let others: Vec<_> = view.cluster.members().filter(|member| member.id != me).cloned().collect();
+    let inquiry = Inquiry { network, cluster, timeout };
+    let checked = inquiry.initial(view.read.clone(), &others);
+    let checked = tokio::runtime::Handle::current().block_on(checked);
+    checked.map_err(|_| Error::Inconsistent { member: me })
 }
 
 fn identity(

@@ -44,7 +44,8 @@ impl Cluster {
         let data = self.folder.0.join(format!("m{number}"));
         Options {
             name: format!("m{number}"),
-            initial_cluster: initial.parse().unwrap(),
+            initial_cluster: initial.to_owned(),
+            peer_urls: vec![url(number).parse().unwrap()],
             client_urls: vec![format!("http://10.0.0.{number}:2379")],
             ..options(&data)
         }
@@ -185,7 +186,7 @@ async fn a_member_that_joins_an_unknown_cluster_is_refused() {
     let folder = Folder::new("join-nobody");
     let wire: Arc<Wire> = Arc::default();
     let options = Options {
-        initial_cluster: format!("m1={},m2={}", url(1), url(2)).parse().unwrap(),
+        initial_cluster: format!("m1={},m2={}", url(1), url(2)),
         cluster_state: ClusterState::Existing,
         ..options(&folder.0)
     };

@@ -117,7 +117,8 @@ fn options(paths: Paths, quota: Quota) -> Options {
     Options {
         name: "m1".to_owned(),
         paths,
-        initial_cluster: "m1=http://127.0.0.1:2380".parse().unwrap(),
+        initial_cluster: "m1=http://127.0.0.1:2380".to_owned(),
+        peer_urls: vec!["http://127.0.0.1:2380".parse().unwrap()],
         initial_cluster_token: "etcd-cluster".to_owned(),
         cluster_state: ClusterState::New,
         client_urls: vec!["http://127.0.0.1:2379".to_owned()],
@@ -138,6 +139,10 @@ fn options(paths: Paths, quota: Quota) -> Options {
         auth_token_ttl: Duration::from_secs(300),
         lease_checkpoints: false,
         persist_checkpoints: false,
+        checks: node::Checks::default(),
+        downgrade_check: Some(Duration::from_secs(5)),
+        force_new_cluster: false,
+        skip_first_ticks: true,
         settings: node::Settings {
             request_timeout: Duration::from_secs(7),
             tick: Duration::from_millis(100),

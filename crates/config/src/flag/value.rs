@@ -4,7 +4,7 @@ use super::number::{self, Fault};
 use crate::duration::parse_duration;
 use crate::gates;
 use crate::quote::quote;
-use crate::url::Url;
+use membership::Url;
 use telemetry::GoDuration;
 
 /// The type of a flag.
@@ -82,7 +82,7 @@ impl Kind {
             Self::Duration => parse_duration(text).map(Value::Duration).map_err(|_| parse_error()),
             Self::Text => Ok(Value::Text(text.to_owned())),
             Self::Urls if text.is_empty() => Ok(before.clone()),
-            Self::Urls => Url::parse_list(text).map(unique_urls),
+            Self::Urls => parse_urls(text).map(unique_urls),
             Self::Origins => parse_origins(text),
             Self::List => Ok(Value::Texts(text.split(',').map(str::to_owned).collect())),
             Self::Set => Ok(Value::Texts(sorted(text))),
@@ -130,6 +130,10 @@ fn parse_uint32(text: &str) -> Result<Value, String> {
     })
 }
 
+fn parse_urls(text: &str) -> Result<Vec<Url>, String> {
+    Url::parse_list(text).map_err(|error| error.to_string())
+}
+
 fn unique_urls(mut urls: Vec<Url>) -> Value {
     urls.dedup();
     Value::Urls(urls)
@@ -139,7 +143,7 @@ fn parse_origins(text: &str) -> Result<Value, String> {
     if text == "*" || text.is_empty() {
         return Ok(Value::Texts(vec!["*".to_owned()]));
     }
-    let urls = Url::parse_list(text)?;
+    let urls = parse_urls(text)?;
     Ok(Value::Texts(urls.iter().map(Url::to_string).collect()))
 }
 

@@ -44,7 +44,8 @@ pub fn options(data: &Path) -> Options {
     Options {
         name: "m1".to_owned(),
         paths: Paths::new(data, None),
-        initial_cluster: "m1=http://127.0.0.1:2380".parse().unwrap(),
+        initial_cluster: "m1=http://127.0.0.1:2380".to_owned(),
+        peer_urls: vec!["http://127.0.0.1:2380".parse().unwrap()],
         initial_cluster_token: "etcd-cluster".to_owned(),
         cluster_state: ClusterState::New,
         client_urls: vec!["http://127.0.0.1:2379".to_owned()],
@@ -65,6 +66,10 @@ pub fn options(data: &Path) -> Options {
         auth_token_ttl: Duration::from_secs(300),
         lease_checkpoints: false,
         persist_checkpoints: false,
+        checks: node::Checks::default(),
+        downgrade_check: Some(Duration::from_secs(5)),
+        force_new_cluster: false,
+        skip_first_ticks: true,
         settings: Settings {
             request_timeout: Duration::from_secs(7),
             tick,
