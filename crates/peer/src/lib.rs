@@ -40,11 +40,12 @@ mod snapshot_send;
 mod stream_kind;
 mod transport;
 
-pub use address::{Address, PeerUrl, UrlError};
+pub use address::{Address, PeerUrl};
 pub use chunks::Chunks;
 pub use connect::{Connector, Io, Plain};
 pub use frame::Error as StreamError;
 pub use inbound::{Event, Inbound, SnapshotOutcome};
+pub use membership::UrlError;
 pub use options::Options;
 pub use reply::ReplyBody;
 pub use transport::Transport;
