@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -14,13 +15,21 @@ use hyper_util::rt::TokioIo;
 use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::task::AbortHandle;
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::address::{Address, PeerUrl};
 
 /// How long a TCP connection may be idle before its other end is asked whether it lives.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Addresses of one host that are tried.
+const ADDRESSES_MAX: usize = 8;
+/// How long an address is tried before the next is tried beside it.
+const HEAD_START: Duration = Duration::from_millis(250);
+/// Names that are looked up at one time.
+static LOOKUPS: Semaphore = Semaphore::const_new(16);
 
 /// What a connection is made of.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -49,7 +58,7 @@ impl Connector for Plain {
             }
             let io: Box<dyn Io> = match url.address() {
                 Address::Tcp { host, port } => {
-                    let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                    let stream = dial(resolve(host, *port).await?).await?;
                     set_options(&stream)?;
                     Box::new(stream)
                 }
@@ -58,6 +67,44 @@ impl Connector for Plain {
             Ok(io)
         })
     }
+}
+
+/// The addresses of a host, at most [`ADDRESSES_MAX`].
+async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    // A resolver that hangs holds a thread longer than anybody waits for it here.
+    let turn = LOOKUPS.acquire().await.map_err(io::Error::other)?;
+    let host = host.to_owned();
+    let lookup = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let addresses = (host.as_str(), port).to_socket_addrs()?;
+        Ok(addresses.take(ADDRESSES_MAX).collect())
+    });
+    lookup.await.map_err(io::Error::other)?
+}
+
+/// Connects to the first address that answers; each has a head start before the next.
+async fn dial(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    if let [address] = addresses[..] {
+        return TcpStream::connect(address).await;
+    }
+    let mut attempts = JoinSet::new();
+    for (position, address) in (0..).zip(addresses) {
+        attempts.spawn(async move {
+            tokio::time::sleep(HEAD_START * position).await;
+            TcpStream::connect(address).await
+        });
+    }
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "no such host");
+    while let Some(attempt) = attempts.join_next().await {
+        match attempt.map_err(io::Error::other) {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) | Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 fn set_options(stream: &TcpStream) -> io::Result<()> {
@@ -146,5 +193,31 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn names_lead_to_whichever_address_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap();
+        let addresses = resolve("localhost", open.port()).await.unwrap();
+        assert!(addresses.contains(&open), "{addresses:?}");
+        let closed = {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            listener.local_addr().unwrap()
+        };
+        let stream = dial(vec![closed, open]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+        let refused = dial(vec![closed, closed]).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(dial(Vec::new()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let zoned = resolve("::1", 1).await.unwrap();
+        assert_eq!(zoned, ["[::1]:1".parse().unwrap()]);
     }
 }
