@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`.
 
 mod acceptance;
+mod bench;
 mod layers;
 mod source;
 mod test_command;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 const USAGE: &str = "Usage: cargo xtask <command>
 
   test       everything that must pass: formatting, clippy, tidy, all tests, acceptance programs
+  bench      costs beside the real etcd 3.5.16, as a table (bench --help)
   tidy       the layer table, sizes of functions and files, headers, calls that only `env` may make
   reference  prints the folder of the reference binaries, and installs them where they are missing
 ";
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
 fn command(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["test"] => test_command::run(),
+        ["bench", arguments @ ..] => bench::run(arguments),
         ["tidy"] => tidy::run(),
         ["reference"] => {
             println!("{}", harness::reference()?.folder.display());

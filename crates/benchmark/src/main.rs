@@ -1,40 +1,57 @@
-//! The load tool: the same requests to one server after another, with the server's own cost.
+//! The load tool: the same requests to one server, or to the members of a cluster, with the
+//! servers' own cost.
 //!
-//! Figures: requests per second, latency at quantiles, CPU seconds of the server per 100,000
-//! requests and its resident memory (both only when the server's process id is given).
+//! Figures: requests per second, latency at quantiles, and for each server whose process id is
+//! given its CPU seconds per 100,000 requests and its resident memory.
 
 mod latency;
 mod load;
 mod process;
+mod report;
 mod workload;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures an etcd server.
+/// Measures etcd servers.
 #[derive(Parser, Debug)]
 #[command(name = "benchmark", version)]
 struct Arguments {
-    /// The server's client address.
-    #[arg(long, global = true, default_value = "127.0.0.1:2379")]
-    endpoint: String,
-    /// The server's process id, to read its CPU time and memory.
-    #[arg(long, global = true)]
-    pid: Option<u32>,
+    /// The servers' client addresses, separated by commas; connections go to them in turn.
+    #[arg(long, global = true, value_delimiter = ',', default_value = "127.0.0.1:2379")]
+    endpoints: Vec<String>,
+    /// The servers' process ids, separated by commas, to read their CPU time and memory.
+    #[arg(long, global = true, value_delimiter = ',')]
+    pids: Vec<u32>,
     /// Concurrent clients: each has one request on its way.
     #[arg(long, global = true, default_value_t = 1)]
     clients: usize,
     /// Connections that the clients share.
     #[arg(long, global = true, default_value_t = 1)]
     conns: usize,
-    /// Requests in all.
+    /// Requests in all, after those of the warm-up.
     #[arg(long, global = true, default_value_t = 10_000)]
     total: u64,
+    /// Requests that are sent first and not counted, of the same kind.
+    #[arg(long, global = true, default_value_t = 0)]
+    warm_up: u64,
+    /// How to print the figures.
+    #[arg(long, global = true, default_value = "simple")]
+    format: Format,
     #[command(subcommand)]
     workload: Workload,
+}
+
+/// How to print.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum Format {
+    /// A line for readers.
+    Simple,
+    /// An object for programs.
+    Json,
 }
 
 /// What to send.
@@ -42,15 +59,21 @@ struct Arguments {
 enum Workload {
     /// Puts.
     Put {
-        /// Bytes of a key.
+        /// Bytes of a key, without its suffix.
         #[arg(long, default_value_t = 8)]
         key_size: usize,
         /// Bytes of a value.
         #[arg(long, default_value_t = 8)]
         val_size: usize,
-        /// How many keys there are; request n goes to key n modulo this.
+        /// How many keys there are; request n goes to key n times the stride modulo this.
         #[arg(long, default_value_t = 1)]
         key_space_size: u64,
+        /// From the key of one request to that of the next.
+        #[arg(long, default_value_t = 1)]
+        key_stride: u64,
+        /// Behind each key.
+        #[arg(long, default_value = "")]
+        key_suffix: String,
     },
     /// Ranges.
     Range {
@@ -74,6 +97,9 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(load::run(&arguments))?;
-    println!("{report}");
+    match arguments.format {
+        Format::Simple => println!("{report}"),
+        Format::Json => println!("{}", serde_json::to_string(&report.figures())?),
+    }
     Ok(())
 }

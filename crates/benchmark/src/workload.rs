@@ -26,16 +26,17 @@ impl Sender {
         Self { workload, kv, value }
     }
 
-    /// Sends request number `number` and waits for its answer.
-    pub async fn send(&mut self, number: u64) -> Result<()> {
-        match &self.workload {
-            Workload::Put { key_size, key_space_size, .. } => {
+    /// Sends request number `number` and waits for its answer; gives the revision in its header.
+    pub async fn send(&mut self, number: u64) -> Result<i64> {
+        let header = match &self.workload {
+            Workload::Put { key_size, key_space_size, key_stride, key_suffix, .. } => {
+                let number = number.wrapping_mul(*key_stride) % key_space_size.max(&1);
                 let request = PutRequest {
-                    key: key(number % key_space_size.max(&1), *key_size),
+                    key: key(number, *key_size, key_suffix),
                     value: self.value.clone(),
                     ..PutRequest::default()
                 };
-                self.kv.put(request).await?;
+                self.kv.put(request).await?.into_inner().header
             }
             Workload::Range { key, range_end, limit, rev, consistency } => {
                 let request = RangeRequest {
@@ -46,14 +47,14 @@ impl Sender {
                     serializable: consistency == "s",
                     ..RangeRequest::default()
                 };
-                self.kv.range(request).await?;
+                self.kv.range(request).await?.into_inner().header
             }
-        }
-        Ok(())
+        };
+        Ok(header.unwrap_or_default().revision)
     }
 }
 
-/// Key number `number`: decimal, filled with zeros in front.
-fn key(number: u64, size: usize) -> Bytes {
-    Bytes::from(format!("{number:0size$}"))
+/// Key number `number`: decimal, filled with zeros in front, and the suffix behind it.
+fn key(number: u64, size: usize, suffix: &str) -> Bytes {
+    Bytes::from(format!("{number:0size$}{suffix}"))
 }

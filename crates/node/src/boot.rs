@@ -111,6 +111,8 @@ pub(crate) struct Ground<'a> {
 impl Ground<'_> {
     fn wal_options(&self) -> wal::Options {
         let mut options = wal::Options::new(Arc::clone(self.clock));
+        // What raft would not keep in memory either.
+        options.entries_bytes_max = crate::start::RAFT_LOG_BYTES_MAX;
         if self.options.unsafe_no_fsync {
             options.durability = wal::Durability::UnsafeNoSync;
         }
@@ -203,7 +205,7 @@ impl Ground<'_> {
         if applied > wal.last_index() {
             return Err(Error::DatabaseAhead { applied, last: wal.last_index() });
         }
-        let (members, conf_state) = self.members(&mut backend, base, &contents, applied)?;
+        let (members, conf_state) = self.members(&mut backend, base, &wal, applied)?;
         if self.options.force_new_cluster {
             let at = (members.cluster(), &conf_state, applied);
             self.force(&mut wal, &mut contents, at, member_id)?;
@@ -217,10 +219,7 @@ impl Ground<'_> {
         let metadata = SnapshotMetadata { conf_state: conf_state.clone(), ..base.metadata.clone() };
         let snapshot = Snapshot { data: base.data.clone(), metadata };
         storage.apply_snapshot(snapshot).map_err(|error| Error::Raft(error.to_string()))?;
-        // A crash right behind a snapshot of another member leaves entries in the log that it took
-        // the place of. Terms never fall along a log, so those show themselves.
-        let stale = contents.entries.iter().position(|entry| entry.term < base.metadata.term);
-        storage.append(&contents.entries[..stale.unwrap_or(contents.entries.len())]);
+        fill(&mut storage, &contents, Term(base.metadata.term));
         storage.set_hard_state(hard_state);
         let witnesses = (base.metadata.index == 0 && hard_state.term <= FOUNDING_TERM)
             .then(|| replay::founders(&contents.entries))
@@ -254,19 +253,17 @@ impl Ground<'_> {
     ) -> Result<(), Error> {
         let (mut cluster, mut conf_state) = (cluster.clone(), conf_state.clone());
         let commit = contents.hard_state.commit.max(applied.get());
-        let (kept, given_up) = force::committed(&contents.entries, commit);
-        let kept = kept.len();
-        for entry in contents.entries[..kept].iter().filter(|entry| entry.index > applied.get()) {
-            let learners_max = self.options.settings.learners_max;
-            replay::entry(&mut cluster, &mut conf_state, entry, learners_max)?;
-        }
+        let (behind, learners_max) = (applied.next(), self.options.settings.learners_max);
+        let range = behind..Index(commit).next();
+        replay::entries(&mut cluster, &mut conf_state, wal, range, learners_max)?;
         if cluster.is_removed(me) {
             return Err(Error::Removed { member: me });
         }
         let urls: Vec<String> = self.options.peer_urls.iter().map(Url::to_string).collect();
         let term = Term(contents.hard_state.term);
         let entries = force::entries(me, &urls, &conf_state, Index(commit), term);
-        contents.entries.truncate(kept);
+        let given_up = wal.last_index().get().saturating_sub(commit);
+        contents.truncate(Index(commit));
         contents.hard_state.commit = commit + entries.len() as u64;
         wal.append(Some(contents.hard_state), &entries)?;
         wal.flush(wal::Sync::Required)?;
@@ -282,7 +279,7 @@ impl Ground<'_> {
         &self,
         backend: &mut Backend,
         base: &Base,
-        contents: &Contents,
+        wal: &Wal,
         applied: Index,
     ) -> Result<(Members, ConfState), Error> {
         let mut members = Members::open(backend)?;
@@ -293,10 +290,9 @@ impl Ground<'_> {
                 false => document::decode(&base.data)?,
             };
             let mut conf_state = base.metadata.conf_state.clone();
-            for entry in contents.entries.iter().filter(|entry| entry.index <= applied.get()) {
-                let learners_max = self.options.settings.learners_max;
-                replay::entry(&mut cluster, &mut conf_state, entry, learners_max)?;
-            }
+            let behind = Index(base.metadata.index).next()..applied.next();
+            let learners_max = self.options.settings.learners_max;
+            replay::entries(&mut cluster, &mut conf_state, wal, behind, learners_max)?;
             if members.cluster().downgrade().is_enabled {
                 cluster.set_downgrade(members.cluster().downgrade());
             }
@@ -361,6 +357,22 @@ fn identity(contents: &Contents) -> Result<(ClusterId, MemberId), Error> {
         return Err(Error::Metadata("it names no member or no cluster".to_owned()));
     };
     Ok((ClusterId(cluster), MemberId(node)))
+}
+
+/// Tells raft's log what is in the log behind the snapshot: terms of all entries, and the contents of
+/// those that are in memory.
+fn fill(storage: &mut MemoryStorage, contents: &Contents, snapshot_term: Term) {
+    // A crash right behind a snapshot of another member leaves entries in the log that it took the
+    // place of. Terms never fall along a log, so those show themselves.
+    let stale = contents.terms.iter().find(|run| run.term < snapshot_term);
+    let end = stale.map_or(Index(u64::MAX), |run| run.index);
+    let left_out = contents.before.index.min(Index(end.get() - 1));
+    let ends = contents.terms.iter().skip(1).map(|next| Index(next.index.get() - 1));
+    for (run, last) in contents.terms.iter().zip(ends.chain([left_out])) {
+        storage.leave_out(last.min(left_out), run.term);
+    }
+    let valid = contents.entries.partition_point(|entry| entry.index < end.get());
+    storage.append(&contents.entries[..valid]);
 }
 
 /// A hard state that covers what is applied: Go does not sync a commit index by itself, so its

@@ -34,12 +34,6 @@ pub(crate) fn entries(
     (last.get() + 1..).zip(&changes).map(entry).collect()
 }
 
-/// The committed entries, and how many are given up.
-pub(crate) fn committed(entries: &[Entry], commit: u64) -> (&[Entry], usize) {
-    let kept = entries.iter().take_while(|entry| entry.index <= commit).count();
-    (&entries[..kept], entries.len() - kept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,12 +65,5 @@ mod tests {
         assert_eq!(changes(&[1], &[2]), [Change::Promote(ME), remove(1)]);
         let added = &changes(&[1], &[])[0];
         assert!(matches!(added, Change::Add(member) if member.peer_urls == ["http://a:1"]));
-    }
-
-    #[test]
-    fn uncommitted_entries_are_given_up() {
-        let log: Vec<Entry> = (4..=8).map(|index| Entry { index, ..Entry::default() }).collect();
-        let (kept, given_up) = committed(&log, 6);
-        assert_eq!((kept.len(), given_up), (3, 2));
     }
 }

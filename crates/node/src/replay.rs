@@ -1,19 +1,50 @@
 //! What entries of the log say about members, for directories in which the database is no authority
 //! on that: those of etcd 3.5 and before.
 
+use std::ops::Range;
+
 use membership::{Attributes, Change, Cluster, LegacyRequest, Member};
 use proto::etcdserverpb::InternalRaftRequest;
 use proto::raftpb::{ConfState, Entry, EntryType};
 use raft::confchange::{self, ConfChangeEntry};
-use types::MemberId;
+use types::{Index, MemberId};
+use wal::Wal;
 
 use crate::start::Error;
+
+/// How much of the log is read at a time.
+const READ_BYTES_MAX: u64 = 1 << 20;
+
+/// Follows the entries in a range, all of which are in the log.
+///
+/// # Errors
+/// When the log cannot be read, or an entry is not what any etcd writes.
+pub(crate) fn entries(
+    cluster: &mut Cluster,
+    conf_state: &mut ConfState,
+    wal: &Wal,
+    range: Range<Index>,
+    learners_max: usize,
+) -> Result<(), Error> {
+    let mut next = range.start;
+    while next < range.end {
+        let read = wal.read(next, range.end, READ_BYTES_MAX)?.run()?;
+        let Some(last) = read.last() else {
+            return Err(Error::Entry { index: next.get(), reason: "it is not there".to_owned() });
+        };
+        next = Index(last.index).next();
+        for entry in &read {
+            self::entry(cluster, conf_state, entry, learners_max)?;
+        }
+    }
+    Ok(())
+}
 
 /// Follows one entry.
 ///
 /// # Errors
 /// When it is not what any etcd writes.
-pub(crate) fn entry(
+fn entry(
     cluster: &mut Cluster,
     conf_state: &mut ConfState,
     entry: &Entry,

@@ -5,9 +5,10 @@ mod support;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use auth::Identity;
-use node::Member;
+use node::{Member, Options};
 use proto::etcdserverpb::{CompactionRequest, DeleteRangeRequest, InternalRaftRequest};
 use support::wire::Wire;
 use support::{Folder, options};
@@ -40,12 +41,22 @@ async fn what_was_put_is_there_after_a_restart() {
         assert_eq!(get(&member, &format!("k{number}")).await, Some(format!("v{number}")));
     }
     assert_eq!(put(&member, "k0", "again").await, 52);
+    // One for every 20 entries, but where a commit takes longer than 20 puts.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while snapshots(&folder.0) < 2 {
+        assert!(Instant::now() < deadline, "a snapshot for every 20 entries");
+        put(&member, "k0", "again").await;
+    }
     tokio::task::block_in_place(|| member.stop());
-    let snapshots = std::fs::read_dir(folder.0.join("member/snap")).unwrap();
-    let snapshots = snapshots.filter(|entry| {
+}
+
+/// How many snapshot files there are.
+fn snapshots(data: &Path) -> usize {
+    let files = std::fs::read_dir(data.join("member/snap")).unwrap();
+    let snapshots = files.filter(|entry| {
         entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "snap")
     });
-    assert!(snapshots.count() >= 2, "a snapshot for every 20 entries");
+    snapshots.count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,4 +126,29 @@ async fn many_at_once() {
     assert_eq!(member.node().view().read.revision(), 1001);
     let member = Arc::into_inner(member).unwrap();
     tokio::task::block_in_place(|| member.stop());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_is_made_anew_from_a_log_that_is_longer_than_memory_keeps() {
+    let folder = Folder::new("anew");
+    let start = || {
+        let options = Options { snapshot_count: 100_000, ..options(&folder.0) };
+        let wire: Arc<Wire> = Arc::default();
+        support::start(&options, &wire.end("http://127.0.0.1:2380")).unwrap()
+    };
+    let member = start();
+    let value = "v".repeat(900 << 10);
+    // 26 MB, of which raft's log keeps 16.
+    for number in 0..30 {
+        put(&member, &format!("k{number}"), &value).await;
+    }
+    support::stop(member);
+    std::fs::remove_file(folder.0.join("member/snap/db")).unwrap();
+    let member = start();
+    for number in 0..30 {
+        let found = get(&member, &format!("k{number}")).await;
+        assert_eq!(found.as_deref(), Some(&*value), "{number}");
+    }
+    assert_eq!(put(&member, "k0", "again").await, 32);
+    support::stop(member);
 }

@@ -138,6 +138,16 @@ impl MemoryStorage {
         self.evict();
     }
 
+    /// Takes note of entries that are stored and left out of memory: those after the last one up to
+    /// `last`, all of one term. Their contents are fetched when they are needed.
+    ///
+    /// # Panics
+    /// If there are contents in memory already, which newer ones would be missing behind.
+    pub fn leave_out(&mut self, last: Index, term: Term) {
+        assert!(self.cached.is_empty(), "entries up to {last} are left out behind others");
+        self.terms.extend(last, term);
+    }
+
     /// Puts contents of older entries back for a while, as asked for by a
     /// [`LogRead`](crate::LogRead). Those that were read before others took their place are passed
     /// over.

@@ -111,3 +111,23 @@ fn an_older_snapshot_is_refused() {
     assert_eq!((made.metadata.index, made.metadata.term), (2, 1));
     assert_eq!(storage.apply_snapshot(made), Err(StorageError::SnapshotOutOfDate));
 }
+
+#[test]
+fn entries_that_were_left_out_have_terms_and_no_contents_until_they_are_fetched() {
+    let mut storage = MemoryStorage::bounded(1 << 20);
+    storage.leave_out(Index(3), Term(1));
+    storage.leave_out(Index(5), Term(2));
+    storage.leave_out(Index(5), Term(2));
+    let new = entries(6, &[2, 3]);
+    storage.append(&new);
+    let terms: Vec<u64> = (1..=7).map(|index| storage.term(Index(index)).unwrap().0).collect();
+    assert_eq!(terms, [1, 1, 1, 2, 2, 2, 3]);
+    assert_eq!(storage.entries(Index(6), Index(8), u64::MAX), Ok(new));
+    assert_eq!(storage.entries(Index(5), Index(8), u64::MAX), Err(StorageError::Unavailable));
+    let older = entries(4, &[2, 2]);
+    storage.insert_fetched(older.clone());
+    assert_eq!(storage.entries(Index(4), Index(6), u64::MAX), Ok(older));
+    storage.append(&entries(4, &[4]));
+    assert_eq!(storage.last_index(), Index(4));
+    assert_eq!(storage.entries(Index(4), Index(5), u64::MAX), Ok(entries(4, &[4])));
+}

@@ -49,6 +49,14 @@ impl TermRuns {
         }
     }
 
+    /// The entries after the last one up to `last` have this term.
+    pub(crate) fn extend(&mut self, last: Index, term: Term) {
+        if last > self.last {
+            self.push(term);
+            self.last = last;
+        }
+    }
+
     /// Forgets everything from `from` on, which is behind the start.
     pub(crate) fn truncate(&mut self, from: Index) {
         debug_assert!(self.start() < from && from <= self.last);

@@ -27,6 +27,17 @@ pub(crate) struct Entries {
     terms: Vec<EntryId>,
 }
 
+/// What a scan kept of the entries.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// What is before the first kept entry.
+    pub(crate) before: EntryId,
+    /// The newest ones.
+    pub(crate) entries: Vec<Entry>,
+    /// Of all: the first is where the log was opened.
+    pub(crate) terms: Vec<EntryId>,
+}
+
 impl Entries {
     /// None yet, behind a snapshot.
     pub(crate) fn new(before: EntryId, bytes_max: u64) -> Self {
@@ -63,9 +74,9 @@ impl Entries {
         Ok(())
     }
 
-    /// What is before the first kept entry, and the kept ones.
-    pub(crate) fn finish(self) -> (EntryId, Vec<Entry>) {
-        (self.before, self.kept.into())
+    /// What was found, with where each run of equal terms begins.
+    pub(crate) fn finish(self) -> Kept {
+        Kept { before: self.before, entries: self.kept.into(), terms: self.terms }
     }
 
     /// Drops the entry of this index and all behind it.
@@ -118,7 +129,7 @@ mod tests {
                 entries.push(next).expect("no gap");
             }
             let last = entries.last();
-            let (before, kept) = entries.finish();
+            let Kept { before, entries: kept, terms } = entries.finish();
             let cut = all.len() - kept.len();
             assert_eq!(last.0, start.index.0 + all.len() as u64, "seed {seed}");
             assert_eq!(kept, all[cut..], "seed {seed}");
@@ -127,6 +138,12 @@ mod tests {
                 term: Term(entry.term),
             });
             assert_eq!(before, expected, "seed {seed}");
+            let term_of =
+                |index: u64| terms.iter().rfind(|run| run.index.0 <= index).map(|run| run.term.0);
+            assert_eq!(terms[0], start, "seed {seed}");
+            for entry in &all {
+                assert_eq!(term_of(entry.index), Some(entry.term), "seed {seed}");
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use proto::raftpb::{Entry, HardState};
 use proto::walpb;
 use types::{Index, Term};
 
-use crate::entries::{Entries, EntryId};
+use crate::entries::{Entries, EntryId, Kept};
 use crate::error::{Context, Error, Result};
 use crate::name::{self, SegmentName};
 use crate::positions::{Mark, Positions};
@@ -30,6 +30,22 @@ pub struct Contents {
     /// Consecutive entries up to the end of the log. Those above `hard_state.commit` may be replaced
     /// later, but have to be kept.
     pub entries: Vec<Entry>,
+    /// Where each run of equal terms begins, from the snapshot on, the entries that were left out
+    /// included.
+    pub terms: Vec<EntryId>,
+}
+
+impl Contents {
+    /// Forgets the entries behind an index that is not before the snapshot's.
+    pub fn truncate(&mut self, last: Index) {
+        self.entries.truncate(self.entries.partition_point(|entry| entry.index <= last.get()));
+        let snapshot = 1;
+        let runs = self.terms.partition_point(|run| run.index <= last);
+        self.terms.truncate(runs.max(snapshot));
+        if let Some(run) = self.terms.last().filter(|_| self.before.index > last) {
+            self.before = EntryId { index: last, term: run.term };
+        }
+    }
 }
 
 /// What a scan has found so far.
@@ -80,8 +96,8 @@ impl Scan {
         let metadata = self
             .metadata
             .ok_or_else(|| Error::corrupted(dir, 0, "a metadata record", "a log without one"))?;
-        let (before, entries) = self.entries.finish();
-        let contents = Contents { metadata, hard_state: self.hard_state, before, entries };
+        let Kept { before, entries, terms } = self.entries.finish();
+        let contents = Contents { metadata, hard_state: self.hard_state, before, entries, terms };
         Ok((contents, self.positions, self.last_index))
     }
 

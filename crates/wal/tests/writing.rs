@@ -13,7 +13,7 @@ use place::{Place, SEGMENT_BYTES, entry, options, put, records};
 use proto::raftpb::{ConfState, Entry, HardState};
 use proto::walpb::Snapshot;
 use types::{Index, Term};
-use wal::{Durability, Error, Fill, Options, Sync, Wal};
+use wal::{Contents, Durability, Error, Fill, Options, Sync, Wal};
 
 fn state(term: u64, vote: u64, commit: u64) -> HardState {
     HardState { term, vote, commit }
@@ -359,7 +359,8 @@ fn a_log_larger_than_memory_comes_in_parts() {
     drop(wal);
     let options = Options { entries_bytes_max: 20_000, ..options() };
     let at = Snapshot::default();
-    let (wal, contents) = Wal::open(Arc::new(RealDisk), &place.wal(), &at, options).expect("open");
+    let opened = Wal::open(Arc::new(RealDisk), &place.wal(), &at, options).expect("open");
+    let (wal, contents) = opened;
     assert!((10..20).contains(&contents.entries.len()), "{}", contents.entries.len());
     let before = contents.before;
     assert_eq!(before.term, Term(1 + before.index.0 / 30));
@@ -370,8 +371,22 @@ fn a_log_larger_than_memory_comes_in_parts() {
         assert!((1..=7).contains(&part.len()));
         all.extend(part);
     }
-    all.extend(contents.entries);
+    all.extend(contents.entries.clone());
     assert!(all.iter().map(|entry| entry.index).eq(1..=100));
+    let starts = |contents: &Contents| contents.terms.iter().map(|run| run.index.0).collect();
+    let starts_of_terms: Vec<u64> = starts(&contents);
+    assert_eq!(starts_of_terms, [0, 1, 30, 60, 90]);
+
+    // What is cut off may be more than is in memory.
+    let mut cut = contents.clone();
+    cut.truncate(Index(95));
+    let last = |contents: &Contents| contents.entries.last().map(|entry| entry.index);
+    assert_eq!((last(&cut), cut.before), (Some(95), before));
+    cut.truncate(Index(59));
+    assert!(cut.entries.is_empty());
+    assert_eq!((cut.before.index, cut.before.term), (Index(59), Term(2)));
+    let starts_of_terms: Vec<u64> = starts(&cut);
+    assert_eq!(starts_of_terms, [0, 1, 30]);
 }
 
 #[test]

@@ -1,0 +1,200 @@
+//! The two servers that are compared, and the program that loads them.
+
+use anyhow::{Context, Result, ensure};
+use harness::{Folder, Port, Server, ServerOptions};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::workspace;
+
+/// One of the two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// The real etcd.
+    Reference,
+    /// Ours.
+    Ours,
+}
+
+/// Both, in the order of the table's columns.
+pub const SIDES: [Side; 2] = [Side::Reference, Side::Ours];
+
+/// A figure of each.
+#[derive(Clone, Debug, Default)]
+pub struct Pair<T> {
+    pub reference: T,
+    pub ours: T,
+}
+
+impl<T> Pair<T> {
+    /// One side's.
+    pub fn side(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::Reference => &mut self.reference,
+            Side::Ours => &mut self.ours,
+        }
+    }
+}
+
+/// The order of the two in a round: whoever comes second meets another machine.
+pub fn order(round: usize) -> [Side; 2] {
+    if round.is_multiple_of(2) { SIDES } else { [Side::Ours, Side::Reference] }
+}
+
+/// The programs.
+pub struct Subjects {
+    reference: PathBuf,
+    ours: PathBuf,
+    benchmark: PathBuf,
+    /// Of the reference.
+    pub reference_version: String,
+}
+
+impl Subjects {
+    /// Finds the reference and builds ours for release.
+    pub fn prepare() -> Result<Self> {
+        let reference = harness::reference()?;
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args(["build", "--quiet", "--release", "--package=etcd", "--package=benchmark"])
+            .current_dir(workspace::root())
+            .status()
+            .context("run cargo build")?;
+        ensure!(status.success(), "cargo build failed");
+        let built = harness::target_folder().join("release");
+        Ok(Self {
+            reference: reference.program("etcd"),
+            ours: built.join("etcd"),
+            benchmark: built.join("benchmark"),
+            reference_version: reference.version,
+        })
+    }
+
+    /// Starts a server of one side on an empty folder.
+    pub fn start(&self, side: Side) -> Result<Subject<'_>> {
+        let program = match side {
+            Side::Reference => &self.reference,
+            Side::Ours => &self.ours,
+        };
+        let folder = Folder::new("bench")?;
+        let options = ServerOptions {
+            program: program.clone(),
+            name: "bench".to_owned(),
+            data_dir: folder.path().join("data"),
+            log: folder.path().join("log"),
+            arguments: vec!["--log-level=warn".to_owned()],
+            variables: Vec::new(),
+        };
+        let ports = [Port::take()?, Port::take()?];
+        let server = Server::start(&options, &ports[0], &ports[1])?;
+        Ok(Subject { benchmark: &self.benchmark, side, options, ports, server, _folder: folder })
+    }
+}
+
+/// A running server.
+pub struct Subject<'a> {
+    benchmark: &'a PathBuf,
+    side: Side,
+    options: ServerOptions,
+    ports: [Port; 2],
+    server: Server,
+    _folder: Folder,
+}
+
+/// Who sends how much.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    pub clients: usize,
+    pub connections: usize,
+    pub requests: u64,
+    pub warm_up: u64,
+}
+
+impl Load {
+    /// With a tenth of the requests before it to warm up.
+    pub const fn new(clients: usize, connections: usize, requests: u64) -> Self {
+        Self { clients, connections, requests, warm_up: requests / 10 }
+    }
+
+    /// Without a warm-up.
+    pub const fn cold(self) -> Self {
+        Self { warm_up: 0, ..self }
+    }
+}
+
+/// What a load showed.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Figures {
+    pub per_second: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub cpu_s_per_100k: f64,
+    pub resident_mib: f64,
+    /// Of the server since its start.
+    pub cpu_s: f64,
+    pub newest_revision: i64,
+}
+
+impl Subject<'_> {
+    /// Loads the server with a workload of the `benchmark` program.
+    pub fn load(&self, load: Load, workload: &[&str]) -> Result<Figures> {
+        let output = Command::new(self.benchmark)
+            .arg(format!("--endpoints={}", self.server.endpoint()))
+            .arg(format!("--pids={}", self.server.pid()))
+            .arg(format!("--clients={}", load.clients))
+            .arg(format!("--conns={}", load.connections))
+            .arg(format!("--total={}", load.requests))
+            .arg(format!("--warm-up={}", load.warm_up))
+            .arg("--format=json")
+            .args(workload)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .context("run benchmark")?;
+        ensure!(output.status.success(), "benchmark of {:?} failed", self.side);
+        let shown: Value = serde_json::from_slice(&output.stdout).context("read the figures")?;
+        figures(&shown, load.requests).context("the figures lack something")
+    }
+
+    /// Stops the server in order and starts it on the same data; gives the time from the start of
+    /// the process until it serves.
+    pub fn restart(self) -> Result<(Self, f64)> {
+        let Self { server, .. } = self;
+        server.terminate()?;
+        let start = std::time::Instant::now();
+        let server = Server::start(&self.options, &self.ports[0], &self.ports[1])?;
+        Ok((Self { server, ..self }, start.elapsed().as_secs_f64()))
+    }
+}
+
+fn figures(shown: &Value, requests: u64) -> Option<Figures> {
+    let server = &shown["servers"][0];
+    Some(Figures {
+        per_second: requests as f64 / shown["seconds"].as_f64()?,
+        p50_ms: shown["p50_ms"].as_f64()?,
+        p99_ms: shown["p99_ms"].as_f64()?,
+        cpu_s_per_100k: server["cpu_seconds"].as_f64()? * 100_000.0 / requests as f64,
+        resident_mib: server["resident_bytes"].as_f64()? / f64::from(1 << 20),
+        cpu_s: server["cpu_seconds_since_start"].as_f64()?,
+        newest_revision: shown["newest_revision"].as_i64()?,
+    })
+}
+
+/// The middle one; of an even number the lower of the two.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_one() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.0);
+        assert!(median(Vec::new()).is_nan());
+    }
+}
