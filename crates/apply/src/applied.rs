@@ -3,7 +3,7 @@
 use auth::Login;
 use lease::Lease;
 use membership::Change;
-use mvcc::Compaction;
+use mvcc::CompactionOrder;
 use proto::authpb::Permission;
 use proto::error::Error;
 use proto::etcdserverpb as pb;
@@ -83,9 +83,9 @@ pub enum Effect {
     Auth(auth::Effect),
     /// Somebody logged in.
     LoggedIn(Login),
-    /// The physical part of a compaction has to begin, once everything written so far is
-    /// committed.
-    Compact(Box<Compaction>),
+    /// A compaction has to be carried out: in the index, and once everything written so far is
+    /// committed in the file.
+    Compact(CompactionOrder),
     /// The database is beyond its quota: raise the alarm.
     NoSpace,
     /// Alarms were raised or ended.

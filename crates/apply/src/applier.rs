@@ -3,7 +3,7 @@
 use backend::{Backend, CommitJob, Done, Position, Ticket, TicketId};
 use bytes::Bytes;
 use membership::Store as Members;
-use mvcc::Store;
+use mvcc::{Compaction, CompactionOrder, Slice, Store};
 use proto::error::Error as Known;
 use proto::etcdserverpb::InternalRaftRequest;
 use proto::raftpb::{ConfState, Entry, EntryType};
@@ -252,6 +252,18 @@ impl Applier {
     /// Takes the result of a job of the commit thread; gives the tickets that it resolves.
     pub fn committed(&mut self, done: Done) -> Vec<Ticket> {
         self.backend.committed(done)
+    }
+
+    /// Removes from the index some of what a compaction removes: as much as so many leaves of it
+    /// have.
+    pub fn compact_index(&mut self, order: &CompactionOrder, leaves_max: usize) -> Slice {
+        self.store.compact_index(order, leaves_max)
+    }
+
+    /// The job for the records of a compaction whose index is compacted.
+    #[must_use]
+    pub fn begin_compaction(&self, order: CompactionOrder) -> Compaction {
+        self.store.begin_compaction(order)
     }
 
     /// A handle to the sizes of the file.

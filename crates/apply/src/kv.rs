@@ -36,8 +36,8 @@ impl Applier {
             let answer = store.view(backend).range(range);
             answer.map(|answer| (Response::Range(answer), Vec::new()))
         } else if let Some(compaction) = &request.compaction {
-            store.compact(backend, compaction.revision).map(|job| {
-                effects.push(Effect::Compact(Box::new(job)));
+            store.compact(backend, compaction.revision).map(|order| {
+                effects.push(Effect::Compact(order));
                 (Response::Empty, Vec::new())
             })
         } else {

@@ -1,7 +1,9 @@
 //! The physical part of a compaction: which records go is looked up, one by one, in the index as it
-//! was right after the compaction was ordered.
+//! was when it was compacted.
 //!
-//! Runs on the commit thread between commits; knows neither its pace nor its clock.
+//! First the index is compacted, a slice at a time between entries ([`CompactionOrder`]); then the
+//! records, on the commit thread between commits ([`Compaction`]). Knows neither their pace nor a
+//! clock.
 //!
 //! Invariants: records above the compact revision stay; a record at or below it stays exactly if it
 //! is the newest such one of its key, and not a deletion before the compact revision.
@@ -15,8 +17,34 @@ use crate::hash::{Hasher, survives};
 use crate::index::Index;
 use crate::record::Record;
 
-/// A compaction that was ordered and is to be carried out. Several are carried out one after the
-/// other, in the order in which they were ordered.
+/// A compaction that was ordered: nothing is read below its revision any more, and nothing is
+/// removed yet. Several are carried out one after the other, in the order in which they were ordered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CompactionOrder {
+    pub(crate) revision: i64,
+    /// That of the compaction before.
+    pub(crate) previous: i64,
+    pub(crate) origin: Origin,
+}
+
+impl CompactionOrder {
+    /// The main revision compacted at.
+    #[must_use]
+    pub const fn revision(&self) -> i64 {
+        self.revision
+    }
+}
+
+/// How far the index is compacted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Slice {
+    /// There is more to do.
+    More,
+    /// Nothing is left.
+    Last,
+}
+
+/// A compaction whose records are to be removed.
 pub struct Compaction {
     revision: i64,
     previous: i64,
@@ -43,9 +71,10 @@ pub struct Step {
 }
 
 impl Compaction {
-    pub(crate) fn new(revision: i64, previous: i64, index: Index, start: Start) -> Self {
+    pub(crate) fn new(order: CompactionOrder, index: Index) -> Self {
+        let CompactionOrder { revision, previous, origin } = order;
         let hasher = Hasher::new(previous, revision, index.has_any(revision));
-        let hash_is_whole = (start == Start::Resumed).then_some(false);
+        let hash_is_whole = (origin == Origin::Restart).then_some(false);
         Self { revision, previous, index, hasher, hash_is_whole, next: Revision::default() }
     }
 
@@ -60,7 +89,7 @@ impl Compaction {
     /// caller rests for `--compaction-sleep-interval` and lets commits through.
     ///
     /// The first step must follow a ticket of [`backend::Backend::freeze_now`] that was taken after
-    /// [`Store::compact`](crate::Store::compact).
+    /// [`Store::begin_compaction`](crate::Store::begin_compaction).
     ///
     /// # Errors
     /// When the file cannot be read or written, or holds what is no record. Final.
@@ -111,9 +140,9 @@ impl Compaction {
 
 /// Where a compaction comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Start {
-    /// It was ordered just now.
-    Ordered,
+pub(crate) enum Origin {
+    /// It was ordered since the start.
+    Order,
     /// It was ordered before a restart, and perhaps partly carried out.
-    Resumed,
+    Restart,
 }

@@ -129,7 +129,7 @@ impl Hasher {
     }
 }
 
-/// Whether a record survives a compaction at `revision`, after which `index` was taken.
+/// Whether a record survives a compaction at `revision`; `index` is compacted up to that.
 pub(crate) fn survives(index: &Index, revision: i64, key: RecordKey, record: &Record<'_>) -> bool {
     let newest: Option<Entry> = index.newest(record.key, revision);
     newest.is_some_and(|entry| entry.revision == key.revision)

@@ -29,7 +29,7 @@ mod txn;
 mod view;
 mod write;
 
-pub use compaction::{Compaction, Step};
+pub use compaction::{Compaction, CompactionOrder, Slice, Step};
 pub use error::{Error, Result};
 pub use events::{Event, EventKind, Events};
 pub use hash::{HASHES_MAX, Hashes, KvHash};

@@ -8,12 +8,12 @@ use backend::{Bucket, Committed};
 use bytes::Bytes;
 use types::{LeaseId, RecordKey};
 
-use crate::compaction::Start;
+use crate::compaction::Origin;
 use crate::error::corrupted;
 use crate::index::{Entry, Loader};
 use crate::record::Record;
 use crate::store::{NEVER_COMPACTED, NEVER_WRITTEN};
-use crate::{Compaction, Store};
+use crate::{CompactionOrder, Store};
 
 /// What [`Store::restore`] found.
 pub struct Restored {
@@ -23,7 +23,7 @@ pub struct Restored {
     pub leases: Vec<(Bytes, LeaseId)>,
     /// A compaction that was ordered and did not come to its end. The store and its views stand
     /// after it already; what is left is to carry it out.
-    pub compaction: Option<Compaction>,
+    pub compaction: Option<CompactionOrder>,
 }
 
 impl Store {
@@ -45,7 +45,7 @@ impl Store {
         let mut store = Self { revision, compact_revision, index: scan.loader.finish() };
         let unfinished = scheduled.filter(|scheduled| *scheduled > compact_revision);
         let compaction =
-            unfinished.map(|revision| store.begin_compaction(revision, Start::Resumed));
+            unfinished.map(|revision| store.order_compaction(revision, Origin::Restart));
         let leases = scan.leases.into_iter().collect();
         Ok(Restored { store, leases, compaction })
     }

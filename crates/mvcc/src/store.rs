@@ -1,14 +1,14 @@
 //! The store itself: where the next transaction stands, and the index that it writes into.
 //!
 //! Invariants: `compact_revision <= revision`; the index has exactly the records in the backend's
-//! bucket `key`, but for those that a compaction in progress is still to delete.
+//! bucket `key`, but for those that a compaction in progress is still to delete from either.
 
 use backend::schema::compact_revision::{SCHEDULED, encode};
 use backend::{Backend, Bucket};
 
-use crate::compaction::Start;
+use crate::compaction::{Origin, Slice};
 use crate::index::Index;
-use crate::{Compaction, Error, ReadView, Result};
+use crate::{Compaction, CompactionOrder, Error, ReadView, Result};
 
 /// The compact revision of a store that was never compacted, as Go counts it.
 pub(crate) const NEVER_COMPACTED: i64 = -1;
@@ -47,14 +47,16 @@ impl Store {
         }
     }
 
-    /// Orders a compaction: from now on views read nothing below `revision`. The records go later:
-    /// the caller takes a ticket with [`Backend::freeze_now`], and when it is resolved lets the
-    /// commit thread carry out the [`Compaction`].
+    /// Orders a compaction: from now on views read nothing below `revision`. What that removes goes
+    /// later. The caller compacts the index by [`compact_index`](Self::compact_index), a slice at a
+    /// time; begins the rest by [`begin_compaction`](Self::begin_compaction); takes a ticket with
+    /// [`Backend::freeze_now`]; and when that is resolved lets the commit thread carry out the
+    /// [`Compaction`].
     ///
     /// # Errors
     /// [`Error::Compacted`] if `revision` is not above the compact revision,
     /// [`Error::FutureRevision`] if it is above the store's.
-    pub fn compact(&mut self, backend: &mut Backend, revision: i64) -> Result<Compaction> {
+    pub fn compact(&mut self, backend: &mut Backend, revision: i64) -> Result<CompactionOrder> {
         if revision <= self.compact_revision {
             return Err(Error::Compacted);
         }
@@ -64,13 +66,29 @@ impl Store {
         let mark = encode(revision).to_vec();
         backend.put(Bucket::Meta, SCHEDULED, mark);
         env::fail_point!("compactBeforeCommitScheduledCompact");
-        Ok(self.begin_compaction(revision, Start::Ordered))
+        Ok(self.order_compaction(revision, Origin::Order))
     }
 
-    /// Compacts the index and makes the job for the rest.
-    pub(crate) fn begin_compaction(&mut self, revision: i64, start: Start) -> Compaction {
+    pub(crate) fn order_compaction(&mut self, revision: i64, origin: Origin) -> CompactionOrder {
         let previous = std::mem::replace(&mut self.compact_revision, revision);
-        self.index.compact(revision);
-        Compaction::new(revision, previous, self.index.clone(), start)
+        CompactionOrder { revision, previous, origin }
+    }
+
+    /// Removes from the index some of what the compaction removes: as much as `leaves_max` of its
+    /// leaves have, which hold up to 64 keys each. To be called for the oldest order until it says
+    /// [`Slice::Last`]. Changes nothing that can be seen.
+    pub fn compact_index(&mut self, order: &CompactionOrder, leaves_max: usize) -> Slice {
+        self.index.compact(order.revision, leaves_max);
+        if self.index.is_compacted(order.revision) { Slice::Last } else { Slice::More }
+    }
+
+    /// The job for the records, once the index is compacted.
+    ///
+    /// # Panics
+    /// When the index is not compacted up to the order.
+    #[must_use]
+    pub fn begin_compaction(&self, order: CompactionOrder) -> Compaction {
+        assert!(self.index.is_compacted(order.revision), "{order:?} begins before its index");
+        Compaction::new(order, self.index.clone())
     }
 }

@@ -13,12 +13,16 @@ use std::collections::{BTreeMap, VecDeque};
 use apply::{Applied, Applier, Effect, Error, View, Waiter};
 use backend::{CommitJob, Done, Ticket, TicketId};
 use membership::Cluster;
-use mvcc::{Compaction, KvHash, Step};
+use mvcc::{Compaction, CompactionOrder, KvHash, Slice, Step};
 use proto::raftpb::{Entry, Message, Snapshot};
 use proto::version::Version;
 use types::Index;
 
 use crate::commit::{Installs, Loaded};
+
+/// How many leaves of the index a compaction rewrites between two batches of entries: less than a
+/// millisecond.
+const COMPACTED_LEAVES_MAX: usize = 32;
 
 /// What the applying side is told. `T` is somebody who waits for a committed state.
 pub enum Event<T> {
@@ -116,7 +120,8 @@ pub struct Applying<T> {
     purposes: BTreeMap<TicketId, Purpose<T>>,
     /// The members at the freeze that is being committed.
     frozen_cluster: Option<Cluster>,
-    compactions: VecDeque<Box<Compaction>>,
+    /// Ordered and not begun; the index is being compacted for the first.
+    compactions: VecDeque<CompactionOrder>,
     /// A compaction is under way, from its ticket to its last step.
     compacting: bool,
     snapshot_count: u64,
@@ -138,7 +143,7 @@ impl<T> Applying<T> {
     #[must_use]
     pub fn new(
         applier: Applier,
-        compaction: Option<Compaction>,
+        compaction: Option<CompactionOrder>,
         snapshot_count: u64,
         last_snapshot: Index,
     ) -> Self {
@@ -149,7 +154,7 @@ impl<T> Applying<T> {
             installs: Installs::default(),
             purposes: BTreeMap::new(),
             frozen_cluster: None,
-            compactions: compaction.into_iter().map(Box::new).collect(),
+            compactions: compaction.into_iter().collect(),
             compacting: false,
             snapshot_count,
             last_snapshot,
@@ -280,7 +285,7 @@ impl<T> Applying<T> {
         self.applier = applier;
         self.installing = false;
         self.installs = self.installs.next();
-        self.compactions = compaction.into_iter().map(Box::new).collect();
+        self.compactions = compaction.into_iter().collect();
         self.compacting = false;
         self.snapshotting = false;
         self.frozen_cluster = None;
@@ -297,7 +302,7 @@ impl<T> Applying<T> {
         let effects = std::mem::take(&mut applied.effects);
         for effect in effects {
             match effect {
-                Effect::Compact(compaction) => self.compactions.push_back(compaction),
+                Effect::Compact(order) => self.compactions.push_back(order),
                 Effect::ClusterVersion { from, to } => {
                     self.snapshot_wanted |= from.is_some_and(|from| to < from);
                     applied.effects.push(Effect::ClusterVersion { from, to });
@@ -312,14 +317,26 @@ impl<T> Applying<T> {
         self.purposes.insert(id, purpose);
     }
 
+    /// Carries the oldest compaction on by a slice of the index, or begins it once that is done.
     fn begin_compaction(&mut self) {
-        if !self.compacting
-            && let Some(compaction) = self.compactions.pop_front()
-        {
-            env::fail_point!("compactBeforeCommitScheduledCompact");
-            self.compacting = true;
-            self.want(Purpose::Compaction(compaction));
+        if self.compacting {
+            return;
         }
+        let Some(order) = self.compactions.front() else { return };
+        if self.applier.compact_index(order, COMPACTED_LEAVES_MAX) == Slice::More {
+            return;
+        }
+        let compaction = self.applier.begin_compaction(*order);
+        self.compactions.pop_front();
+        env::fail_point!("compactBeforeCommitScheduledCompact");
+        self.compacting = true;
+        self.want(Purpose::Compaction(Box::new(compaction)));
+    }
+
+    /// Whether the next round has something to do without any event.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        !self.compacting && !self.installing && !self.compactions.is_empty()
     }
 
     /// Takes a step in; after the last one, gives the news of it.

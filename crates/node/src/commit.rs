@@ -8,7 +8,7 @@
 
 use apply::Applier;
 use backend::{CommitJob, Committer, Done, Error, Generation};
-use mvcc::{Compaction, Step};
+use mvcc::{Compaction, CompactionOrder, Step};
 use types::Index;
 
 /// What the commit thread is asked to do.
@@ -30,7 +30,7 @@ pub struct Loaded {
     /// The state.
     pub applier: Applier,
     /// A compaction that was found unfinished.
-    pub compaction: Option<Compaction>,
+    pub compaction: Option<CompactionOrder>,
 }
 
 /// A step of maintenance: it owns what it needs and works on the committer alone.

@@ -291,7 +291,8 @@ fn run_apply(
     let mut events = Vec::new();
     let mut next_commit = shared.clock.now() + interval;
     loop {
-        let wait = next_commit.since(shared.clock.now());
+        let until_commit = next_commit.since(shared.clock.now());
+        let wait = if applying.has_more() { Duration::ZERO } else { until_commit };
         shared.apply.drain(&mut events, Some(wait));
         if shared.has_failed() {
             return Ok(());

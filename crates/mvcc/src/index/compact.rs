@@ -1,4 +1,6 @@
-//! Compaction of the index: only subtrees that lose something are visited.
+//! Compaction of the index: only subtrees that lose something are visited, and a call may end early.
+//!
+//! What is left is found again by the summaries: a subtree that is done loses nothing any more.
 //!
 //! Nodes that have become small are joined with their neighbours, so that the tree does not stay as
 //! wide as it once was.
@@ -10,12 +12,14 @@ use super::leaf::{BYTES_MAX, KEYS_MAX, Leaf, Row};
 use super::leaf_builder::{self, Item};
 use super::node::{Node, replace};
 
-/// Removes what a compaction at a revision removes; returns whether anything was.
-pub(super) fn compact(child: &mut Child, at: i64) -> bool {
-    if child.summary.lost_at > at {
+/// Removes what a compaction at a revision removes, from so many leaves at most; returns whether
+/// anything was.
+pub(super) fn compact(child: &mut Child, at: i64, leaves_max: &mut usize) -> bool {
+    if child.summary.lost_at > at || *leaves_max == 0 {
         return false;
     }
     if let Node::Leaf(leaf) = &*child.node {
+        *leaves_max -= 1;
         let leaf = leaf_builder::build_smaller(surviving(leaf, at));
         child.summary = leaf.summary();
         replace(&mut child.node, Node::Leaf(leaf));
@@ -24,7 +28,8 @@ pub(super) fn compact(child: &mut Child, at: i64) -> bool {
     let Node::Branch(branch) = Arc::make_mut(&mut child.node) else {
         unreachable!("a node is leaf or branch")
     };
-    let changed: Vec<bool> = branch.children.iter_mut().map(|child| compact(child, at)).collect();
+    let children = branch.children.iter_mut();
+    let changed: Vec<bool> = children.map(|child| compact(child, at, leaves_max)).collect();
     join(branch, &changed);
     child.summary = branch.summary();
     true

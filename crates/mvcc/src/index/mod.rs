@@ -167,9 +167,10 @@ impl Index {
     }
 
     /// Removes what a compaction at a revision removes: of each key all entries behind the newest
-    /// with `main <= at`, and that one too if it is a deletion with `main < at`.
-    pub(crate) fn compact(&mut self, at: i64) {
-        compact::compact(&mut self.root, at);
+    /// with `main <= at`, and that one too if it is a deletion with `main < at`. Rewrites so many
+    /// leaves at most; what is left is removed by further calls.
+    pub(crate) fn compact(&mut self, at: i64, mut leaves_max: usize) {
+        compact::compact(&mut self.root, at, &mut leaves_max);
         loop {
             let Node::Branch(Branch { children, .. }) = &*self.root.node else { return };
             match &children[..] {
@@ -178,6 +179,11 @@ impl Index {
                 _ => return,
             }
         }
+    }
+
+    /// Whether nothing is left to remove for a compaction at a revision.
+    pub(crate) const fn is_compacted(&self, at: i64) -> bool {
+        self.root.summary.lost_at > at
     }
 
     /// Bytes of all allocations that the index is. Visits everything.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use backend::{Backend, Committer, Options, Position};
 use bytes::Bytes;
-use mvcc::{Compaction, Hashes, ReadView, Restored, Store};
+use mvcc::{Compaction, CompactionOrder, Hashes, ReadView, Restored, Slice, Store};
 use simenv::SimDisk;
 use types::{Index, LeaseId, Term};
 
@@ -51,7 +51,8 @@ impl Stand {
             backend::open(Arc::new(disk.clone()), Options::new(PATH)).unwrap();
         let applied = backend.last_committed().position().index.get();
         let restored = Store::restore(backend.last_committed()).unwrap();
-        let Restored { store, leases, compaction } = restored;
+        let Restored { mut store, leases, compaction } = restored;
+        let compaction = compaction.map(|order| begin(&mut store, order));
         let compactions = compaction.into_iter().collect();
         let hashes = Hashes::default();
         Self { disk, backend, committer, store, compactions, hashes, leases, applied }
@@ -77,8 +78,8 @@ impl Stand {
     }
 
     pub fn compact(&mut self, revision: i64) -> mvcc::Result<()> {
-        let compaction = self.store.compact(&mut self.backend, revision)?;
-        self.compactions.push_back(compaction);
+        let order = self.store.compact(&mut self.backend, revision)?;
+        self.compactions.push_back(begin(&mut self.store, order));
         Ok(())
     }
 
@@ -106,4 +107,10 @@ impl Stand {
         let (from, to) = (types::Revision::default(), types::Revision::new(i64::MAX, 0));
         self.backend.view().records(from, to).map(Result::unwrap).count()
     }
+}
+
+/// Compacts the index for an order, a leaf at a time.
+fn begin(store: &mut Store, order: CompactionOrder) -> Compaction {
+    while store.compact_index(&order, 1) == Slice::More {}
+    store.begin_compaction(order)
 }
