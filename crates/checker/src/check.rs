@@ -17,7 +17,7 @@ pub fn check(history: &History) -> Report {
     order::check_future(history, &times, &mut report);
     refusals::check(history, &compactions, &floors, &mut report);
     members::check_headers(history, &mut report);
-    members::check_finals(history, &store, &mut report);
+    members::check_finals(history, &store, &places, &mut report);
     members::check_hashes(history, &mut report);
     watches::check(history, &store, &compactions, &mut report);
     leases::check(history, &store, &places, &times, &mut report);

@@ -82,6 +82,8 @@ pub struct History {
     pub finals: Vec<Final>,
     /// When the recording ended.
     pub end: Time,
+    /// Watches that were open at the end have everything up to this revision; all of it, without.
+    pub settled: Option<i64>,
     /// A lease that nobody keeps alive has to be gone so long after its time to live; `None` asks
     /// for no end.
     pub lease_grace: Option<Duration>,
@@ -270,7 +272,7 @@ pub struct Hash {
     pub hash: u32,
 }
 
-/// What a member held at the end.
+/// What a member held at the end, when nothing was written any more but by leases.
 #[derive(Clone, Debug)]
 pub struct Final {
     /// The member.

@@ -16,13 +16,14 @@ type Place = (i64, usize);
 /// Checks all watches.
 pub fn check(history: &History, store: &Store, compactions: &Compactions, report: &mut Report) {
     let mut ends: Vec<End> = Vec::with_capacity(history.watches.len());
+    let settled = history.settled.unwrap_or(store.last());
     for (number, watch) in history.watches.iter().enumerate() {
         report.counts.watches += 1;
         let mut reader = Reader::new(number, watch, store, compactions, report);
         if let Some(before) = watch.follows.and_then(|before| ends.get(before)) {
             reader.check_join(before);
         }
-        reader.read_all();
+        reader.read_all(settled);
         let end = reader.end();
         ends.push(end);
     }
@@ -109,14 +110,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn read_all(&mut self) {
+    fn read_all(&mut self, settled: i64) {
         for answer in &self.watch.responses {
             if self.canceled {
                 self.add(Kind::WatchPhantom, "a response behind the end");
             }
             self.read(answer);
         }
-        let last = (self.store.last() + 1, 0);
+        let last = (settled + 1, 0);
         if self.watch.live && !self.canceled && self.start != i64::MAX {
             let missing = self.wanted(self.next, last).next();
             if let Some(place) = missing {

@@ -1,0 +1,111 @@
+//! A client's way to the members: one connection at a time, to another member when one fails.
+
+use crate::api::Api;
+use crate::send::{Failure, is_plain_refusal, outcome, send};
+use crate::shared::Shared;
+use checker::{Call, Member, Operation, Outcome};
+use env::{Rng as _, SeededRng};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tonic::{Code, Status};
+
+/// How long a connection may take.
+const DIAL_MAX: Duration = Duration::from_secs(1);
+
+/// Between tries to find a member that answers.
+const TRY_PAUSE: Duration = Duration::from_millis(30);
+
+/// One client.
+#[derive(Debug)]
+pub struct Session {
+    pub shared: Arc<Shared>,
+    pub client: u32,
+    pub rng: SeededRng,
+    call_max: Duration,
+    open: Option<(Member, Api)>,
+    /// Counts tries, so that each goes to the next member.
+    turn: usize,
+}
+
+impl Session {
+    pub fn new(shared: Arc<Shared>, client: u32, rng: SeededRng, call_max: Duration) -> Self {
+        Self { shared, client, rng, call_max, open: None, turn: client as usize }
+    }
+
+    /// Sends a call to the member that the client is connected to, and records what comes of it.
+    /// `None` when the load has ended.
+    pub async fn call(&mut self, call: Call) -> Option<Outcome> {
+        let (member, api) = self.connected().await?;
+        let begin = self.shared.now();
+        let sent = tokio::time::timeout(self.call_max, send(&api, &call)).await;
+        let sent = sent.unwrap_or_else(|_| Err(Status::deadline_exceeded("the client gave up")));
+        let end = self.shared.now();
+        let outcome = match sent {
+            Ok((header, reply)) => {
+                self.shared.see(header.revision);
+                self.shared.answered.fetch_add(1, Ordering::Relaxed);
+                Outcome::Done { end, header, reply }
+            }
+            Err(status) => self.failed(member, begin, end, &status),
+        };
+        let client = self.client;
+        let operation = Operation { client, member, begin, call, outcome: outcome.clone() };
+        self.shared.record(|record| record.operations.push(operation));
+        Some(outcome)
+    }
+
+    fn failed(
+        &mut self,
+        member: Member,
+        begin: checker::Time,
+        end: checker::Time,
+        status: &Status,
+    ) -> Outcome {
+        let outcome = outcome(status, end);
+        if !is_plain_refusal(&outcome) {
+            let (code, message) = (status.code(), status.message().to_owned());
+            let failure = Failure { member, begin, end, code, message };
+            self.shared.record(|record| record.failures.push(failure));
+        }
+        if outcome == Outcome::Unknown || status.code() == Code::Unavailable {
+            self.leave();
+        }
+        outcome
+    }
+
+    /// Goes to another member with the next call.
+    pub fn leave(&mut self) {
+        self.open = None;
+        self.turn += 1;
+    }
+
+    /// Goes to any member with the next call.
+    pub fn wander(&mut self) {
+        self.open = None;
+        self.turn = self.rng.below(1 << 20) as usize;
+    }
+
+    async fn connected(&mut self) -> Option<(Member, Api)> {
+        loop {
+            if self.shared.has_ended() {
+                return None;
+            }
+            if let Some((member, api)) = self.open.clone() {
+                if !self.shared.is_removed(member) {
+                    return Some((member, api));
+                }
+                self.leave();
+            }
+            let members = self.shared.members();
+            let (member, endpoint) = members[self.turn % members.len()].clone();
+            match Api::connect(&endpoint, DIAL_MAX).await {
+                Ok(api) => self.open = Some((member, api)),
+                Err(_) => {
+                    self.turn += 1;
+                    tokio::time::sleep(TRY_PAUSE).await;
+                }
+            }
+        }
+    }
+}
