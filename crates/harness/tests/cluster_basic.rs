@@ -1,10 +1,13 @@
 //! Clusters of ours, and of ours together with the real etcd: what every cluster does every day.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod support;
+
 use harness::{Cluster, ClusterOptions, Network, ours, reference};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use support::{Api, runtime};
 
 /// How long something may be tried, while a leader is elected or connections are young.
 const TRIES_MAX: Duration = Duration::from_secs(30);
@@ -92,10 +95,16 @@ fn check_hashes(endpoints: &[String]) {
     assert!(hashes.iter().all(|hash| **hash == *hashes[0]), "{text}");
 }
 
+/// Puts keys, the first as soon as that goes, by way of one endpoint.
 fn put_many(endpoint: &str, prefix: &str, count: usize) {
-    for number in 0..count {
-        etcdctl(endpoint, &["put", &format!("{prefix}{number}"), "value"]);
-    }
+    etcdctl(endpoint, &["put", &format!("{prefix}0"), "value"]);
+    runtime().block_on(async {
+        let api = Api::connect(endpoint, None).await;
+        for number in 1..count {
+            let key = format!("{prefix}{number}");
+            api.put(key.as_bytes(), b"value").await.unwrap();
+        }
+    });
 }
 
 /// The id of a member by its name.
@@ -128,21 +137,24 @@ fn come_and_go(cluster: &mut Cluster, program: PathBuf) {
     cluster.remove(joining).unwrap();
 }
 
-/// Stops a member, writes so much that it can only follow by a snapshot, and starts it.
-fn fall_behind(cluster: &mut Cluster, position: usize, round: usize) {
+/// Stops a member, writes so much that it can only follow by a snapshot, and starts it. Whether it
+/// got one: for half a minute after a snapshot its sender keeps all entries.
+fn fall_behind(cluster: &mut Cluster, position: usize, round: usize) -> bool {
     cluster.member(position).terminate().unwrap();
-    let others: Vec<String> = cluster
-        .members()
-        .iter()
-        .filter(|member| member.is_running())
-        .map(harness::Member::endpoint)
-        .collect();
-    put_many(&others.join(","), &format!("behind{round}-"), 130);
+    let mut others = cluster.members().iter().filter(|member| member.is_running());
+    let other = others.next().unwrap().endpoint();
+    put_many(&other, &format!("behind{round}-"), 130);
+    let snapshots = |cluster: &Cluster| {
+        let log = cluster.members()[position].log();
+        log.iter().filter(|line| line.message == "applied snapshot").count()
+    };
+    let before = snapshots(cluster);
     cluster.member(position).start().unwrap();
     let last = format!("behind{round}-129");
     let endpoint = cluster.endpoints()[position].clone();
     assert_eq!(etcdctl(&endpoint, &["get", "--print-value-only", &last]), "value\n");
     check_hashes(&cluster.endpoints());
+    snapshots(cluster) > before
 }
 
 fn grant(endpoint: &str, ttl: &str) -> String {
@@ -171,17 +183,16 @@ fn lease_through_all(endpoints: &[String]) {
 fn three_of_ours() {
     let mut cluster = started(&vec![our_etcd(); 3]);
     let endpoints = cluster.endpoints();
-    put_many(&endpoints.join(","), "a", 10);
+    put_many(&endpoints[0], "a", 10);
     lease_through_all(&endpoints);
     let first = leader(&endpoints);
     cluster.member(first).kill().unwrap();
     let rest = [(first + 1) % 3, (first + 2) % 3].map(|at| endpoints[at].clone());
-    put_many(&rest.join(","), "b", 10);
+    put_many(&rest[0], "b", 10);
     cluster.start().unwrap();
     check_hashes(&endpoints);
-    for position in 0..3 {
-        fall_behind(&mut cluster, position, position);
-    }
+    let behind = (leader(&endpoints) + 1) % 3;
+    assert!(fall_behind(&mut cluster, behind, 0));
     come_and_go(&mut cluster, our_etcd());
     check_hashes(&endpoints);
 }
@@ -197,11 +208,11 @@ fn mixed(programs: &[PathBuf]) {
         put_many(&endpoints[to], &format!("on{to}-"), 3);
         put_many(&endpoints[(to + 1) % 3], &format!("through{to}-"), 3);
         lease_through_all(&endpoints);
-        // A snapshot to each other member from this leader.
-        for position in (0..3).filter(|position| *position != to) {
-            fall_behind(&mut cluster, position, 10 * to + position);
-        }
-        etcdctl(&endpoints[to], &["compact", "--physical", "20"]);
+        // Ours to Go's, and the other way round.
+        let other = (0..3).find(|at| programs[*at] != programs[to]).unwrap();
+        assert!(fall_behind(&mut cluster, other, to));
+        let revision = status(&endpoints, "/Status/header/revision")[to].clone();
+        etcdctl(&endpoints[to], &["compact", "--physical", &revision]);
         check_hashes(&endpoints);
     }
     come_and_go(&mut cluster, our_etcd());
@@ -212,7 +223,7 @@ fn mixed(programs: &[PathBuf]) {
             cluster.member(position).terminate().unwrap();
             cluster.member(position).options.program = program;
             cluster.member(position).start().unwrap();
-            put_many(&endpoints.join(","), &format!("swap{position}-"), 3);
+            put_many(&endpoints[(position + 1) % 3], &format!("swap{position}-"), 3);
             check_hashes(&endpoints);
         }
     }
