@@ -1,0 +1,69 @@
+//! Bad input to the listeners and on the command line: etcd's error, or a clean refusal, and the
+//! same process serves afterwards.
+//!
+//! Answers are those of the real etcd 3.5.16, which gets the same; where it dies or later versions
+//! answer otherwise, the case names what is right.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "support/bad_input/mod.rs"]
+mod bad_input;
+mod support;
+
+use bad_input::messages::{self, Case, Expect};
+use bad_input::raw::send;
+use bad_input::wire;
+use support::{Member, reference_is_under_test, runtime, server_under_test};
+
+/// The member puts and gets, and its process is the one that was started.
+async fn assert_serves(member: &Member, pid: u32, after: &str) {
+    let api = member.api().await;
+    let put = api.put(b"alive", after.as_bytes()).await;
+    assert!(put.is_ok(), "no put after {after}: {put:?}");
+    let range = api.all_at(0).await.unwrap();
+    let alive = range.kvs.iter().find(|kv| kv.key == "alive");
+    assert!(alive.is_some_and(|kv| kv.value == after), "no get after {after}");
+    assert_eq!(member.server().pid(), pid);
+}
+
+fn fits(answer: &str, expected: &[&str]) -> bool {
+    expected.iter().any(|expected| match expected.strip_suffix('*') {
+        Some(start) => answer.starts_with(start),
+        None => answer == *expected,
+    })
+}
+
+/// Sends every case to the server under test, and to the reference where it knows best.
+async fn compare(cases: Vec<Case>) {
+    let program = harness::reference().unwrap().program("etcd");
+    let real = Member::started("bad-input-real", program, &[]);
+    let tested = Member::started("bad-input", server_under_test(), &[]);
+    let pid = tested.server().pid();
+    let (mut different, mut compared) = (Vec::new(), 0);
+    for case in &cases {
+        let expected = match &case.expect {
+            Expect::Deadly(_) if reference_is_under_test() => continue,
+            Expect::Only(answers) | Expect::Deadly(answers) => {
+                answers.iter().map(|&answer| answer.to_owned()).collect()
+            }
+            Expect::Same => vec![send(&real.endpoint(), &case.raw).await],
+        };
+        let found = send(&tested.endpoint(), &case.raw).await;
+        compared += 1;
+        if !fits(&found, &expected.iter().map(String::as_str).collect::<Vec<_>>()) {
+            different.push(format!("{}: expected {expected:?}, found {found:?}", case.name));
+        }
+        assert_serves(&tested, pid, &case.name).await;
+    }
+    println!("{compared} bad requests compared");
+    assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
+}
+
+#[test]
+fn messages_out_of_range() {
+    runtime().block_on(compare(messages::cases()));
+}
+
+#[test]
+fn broken_frames_headers_and_paths() {
+    runtime().block_on(compare(wire::cases()));
+}
