@@ -1,61 +1,11 @@
-//! The server: reads its flags, starts a member, puts listeners in front of it, and stops in order
-//! when it is told to.
-//!
-//! Wiring only: what each part does is in its own crate.
+//! The program `etcd`.
 
-#[cfg(feature = "failpoints")]
-mod failpoints;
-mod listeners;
-mod logs;
-mod member;
-mod network;
-mod peer;
-mod run;
-mod service;
-mod signals;
-
-use std::io::Write;
 use std::process::ExitCode;
-
-use config::{Outcome, Surroundings};
+use std::sync::Arc;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    #[cfg(feature = "failpoints")]
-    if let Err(reason) = failpoints::start() {
-        println!("{reason}");
-        return ExitCode::FAILURE;
-    }
-    let arguments: Vec<String> =
-        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let surroundings = Surroundings { variables, default_host: None };
-    match config::parse(&arguments, &surroundings) {
-        Outcome::Exit { code, stdout, stderr } => {
-            // Nobody is left to tell that the output is closed.
-            let _ = std::io::stdout().write_all(stdout.as_bytes());
-            let _ = std::io::stderr().write_all(stderr.as_bytes());
-            ExitCode::from(code)
-        }
-        Outcome::Refused { logging, notices, reason } => {
-            if let Err(error) = logs::install(&logging) {
-                eprintln!("cannot open the log output: {error}");
-            }
-            notices.iter().for_each(config::Notice::log);
-            reason.log();
-            ExitCode::FAILURE
-        }
-        Outcome::Start { config, notices } => {
-            if let Err(error) = logs::install(&config.logging) {
-                eprintln!("cannot open the log output: {error}");
-                return ExitCode::FAILURE;
-            }
-            notices.iter().for_each(config::Notice::log);
-            run::run(&config)
-        }
-    }
+    etcd::main(Arc::new(env::RealDisk))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::{AutoCompaction, ClusterState, Config, MaxClusterVersion, Quota};
-use env::{RealClock, RealDisk};
+use env::{Disk, RealClock};
 use node::compactor::Retention;
 use node::data_dir::Paths;
 use node::log::Keep;
@@ -20,9 +20,13 @@ use crate::network::PeerNetwork;
 ///
 /// # Errors
 /// As [`node::start`].
-pub fn start(config: &Config, registry: &Registry) -> Result<(Member, Transport), node::Error> {
+pub fn start(
+    config: &Config,
+    disk: Arc<dyn Disk>,
+    registry: &Registry,
+) -> Result<(Member, Transport), node::Error> {
     let options = options(config);
-    let (disk, clock) = (Arc::new(RealDisk), Arc::new(RealClock::new()));
+    let clock = Arc::new(RealClock::new());
     let snapshots = Snapshots::new(disk.clone(), clock.clone(), &options.paths.snap);
     let network = Arc::new(PeerNetwork::new(config, snapshots, clock.clone(), registry));
     let entrance: Arc<dyn Network> = network.clone();

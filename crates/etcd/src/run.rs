@@ -1,10 +1,12 @@
 //! The life of the server: start, serve, stop.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use ::auth::password::Cost;
 use api::Server;
 use config::Config;
+use env::Disk;
 use telemetry::Registry;
 use tokio::sync::watch;
 
@@ -23,10 +25,15 @@ enum End {
 }
 
 /// Runs the server until it is told to stop.
-pub fn run(config: &Config) -> ExitCode {
+pub fn run(config: &Config, disk: Arc<dyn Disk>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(serve(config)),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(serve(config, disk));
+            // What a thread is at may never end, on a disk that has failed.
+            runtime.shutdown_background();
+            outcome
+        }
         Err(error) => Err(format!("start the runtime: {error}")),
     };
     match outcome {
@@ -39,11 +46,12 @@ pub fn run(config: &Config) -> ExitCode {
     }
 }
 
-async fn serve(config: &Config) -> Result<End, String> {
+async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
     let registry = Registry::new();
     let mut listeners = Listeners::bind(config).await.map_err(|error| error.to_string())?;
-    let (member, transport) = tokio::task::block_in_place(|| member::start(config, &registry))
-        .map_err(|error| error.to_string())?;
+    let (member, transport) =
+        tokio::task::block_in_place(|| member::start(config, disk, &registry))
+            .map_err(|error| error.to_string())?;
     let node = member.node().clone();
     let settings = api::Settings {
         txn_ops_max: usize::try_from(config.max_txn_ops).unwrap_or(usize::MAX),
@@ -71,14 +79,20 @@ async fn serve(config: &Config) -> Result<End, String> {
         () = node.ready() => None,
     };
     let ended = match early {
+        Some(End::Failed(reason)) => return Ok(End::Failed(reason)),
         Some(ended) => ended,
         None => {
             let server = Server::new(node.clone(), settings);
             let mut tasks = listeners.serve_clients(config, server, &registry, &stopped);
             tracing::info!("ready to serve client requests");
             let ended = end.await;
-            if let End::Signal(signal) = &ended {
-                tracing::info!(signal = signal.name(), "received signal; shutting down");
+            match &ended {
+                End::Signal(signal) => {
+                    tracing::info!(signal = signal.name(), "received signal; shutting down");
+                }
+                // At once: nobody is answered any more, and there is nothing to bring to an end.
+                End::Failed(_) => return Ok(ended),
+                End::Removed => {}
             }
             node.begin_stop();
             stop.send_replace(true);

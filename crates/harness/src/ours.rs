@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+static FAULTY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
 
 /// The folder of our `etcd` and `etcdctl`: `OXETCD_BIN` if that is set, else that of the running
 /// test's build, after building them.
@@ -21,17 +22,39 @@ pub fn ours() -> Result<PathBuf> {
     }
 }
 
+/// The program that is our `etcd` over a disk that fails when it is told to, after building it
+/// (`crates/etcd/examples/etcd-on-faulty-disk`).
+///
+/// # Errors
+/// If it can't be built.
+pub fn ours_on_faulty_disk() -> Result<PathBuf> {
+    const NAME: &str = "etcd-on-faulty-disk";
+    let built = FAULTY.get_or_init(|| {
+        let profile = cargo_build(&["--package", "etcd", "--example", NAME]);
+        profile.map_err(|error| format!("{error:#}"))
+    });
+    match built {
+        Ok(profile) => Ok(profile.join("examples").join(NAME)),
+        Err(error) => bail!("our server on a faulty disk is not there: {error}"),
+    }
+}
+
 fn build() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("OXETCD_BIN") {
         let folder = PathBuf::from(folder);
         ensure!(folder.join("etcd").is_file(), "OXETCD_BIN={} has no etcd", folder.display());
         return Ok(folder);
     }
+    cargo_build(&["--package", "etcd", "--package", "etcdctl"])
+}
+
+/// Builds something as the running test was built; gives the folder of the build.
+fn cargo_build(what: &[&str]) -> Result<PathBuf> {
     // A test runs from <target>/<profile>/deps.
     let test = std::env::current_exe().context("find the running test")?;
     let profile = test.ancestors().nth(2).context("find the folder of the build")?.to_owned();
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--quiet", "--package", "etcd", "--package", "etcdctl"]);
+    command.args(["build", "--quiet"]).args(what);
     if profile.ends_with("release") {
         command.arg("--release");
     }

@@ -87,17 +87,20 @@ pub struct Commits {
     /// Absent only when installing another file has failed, which is final.
     committer: Option<Committer>,
     installs: Installs,
+    /// The log will not get as far as a prepared commit: nothing more is done.
+    given_up: bool,
 }
 
 impl Commits {
     /// The commit thread's core over an open file.
     #[must_use]
     pub const fn new(committer: Committer) -> Self {
-        Self { committer: Some(committer), installs: Installs(0) }
+        Self { committer: Some(committer), installs: Installs(0), given_up: false }
     }
 
     /// Carries out a task. `wait_for_log` returns when the log is durable up to an index; `false`
-    /// when that will not happen any more, and then the commit is left unfinished.
+    /// when that will not happen any more, and then the commit is left unfinished and tasks that
+    /// follow are not carried out.
     ///
     /// # Errors
     /// Final.
@@ -110,11 +113,15 @@ impl Commits {
         wait_for_log: impl FnOnce(Index) -> bool,
     ) -> Result<Finished, apply::Error> {
         let committer = self.committer.as_mut().expect("nothing is done after an error");
+        if self.given_up {
+            return Ok(Finished::Nothing);
+        }
         match task {
             Task::Commit(job) => {
                 let index = job.position().index;
                 committer.prepare(job)?;
                 if !wait_for_log(index) {
+                    self.given_up = true;
                     return Ok(Finished::Nothing);
                 }
                 Ok(committer.finish().map(Finished::Committed)?)
@@ -129,5 +136,38 @@ impl Commits {
                 Ok(Finished::Installed(Box::new(loaded)))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use backend::{Bucket, Options, Position};
+    use simenv::SimDisk;
+
+    use super::*;
+
+    #[test]
+    fn nothing_follows_a_commit_that_the_log_does_not_reach() {
+        let disk = SimDisk::new();
+        disk.put_dir(Path::new("/data"));
+        let options = Options::new("/data/db");
+        let (mut backend, committer) = backend::open(Arc::new(disk), options).expect("open");
+        backend.put(Bucket::Alarm, &b"a"[..], &b""[..]);
+        let mut commits = Commits::new(committer);
+        let job = backend.freeze(Position { index: Index(9), ..Position::default() });
+        let given_up = commits.run(Task::Commit(job), |index| index < Index(9)).expect("no error");
+        assert!(matches!(given_up, Finished::Nothing));
+        let is_run = Arc::new(AtomicBool::new(false));
+        let notes = Arc::clone(&is_run);
+        let maintenance = Task::Maintain(Box::new(move |_, _| {
+            notes.store(true, Ordering::Relaxed);
+            Ok(Finished::Nothing)
+        }));
+        assert!(matches!(commits.run(maintenance, |_| true), Ok(Finished::Nothing)));
+        assert!(!is_run.load(Ordering::Relaxed));
     }
 }

@@ -52,6 +52,20 @@ impl Member {
         Ok(())
     }
 
+    /// Starts a server and waits for its end, for servers that can't start; the exit code.
+    pub fn start_and_fail(&mut self, deadline: Duration) -> i32 {
+        assert!(self.server.is_none(), "the server runs already");
+        self.server = Some(Server::spawn(&self.options, &self.client, &self.peer).unwrap());
+        self.wait(deadline)
+    }
+
+    /// Waits for the end of a server that ends by itself; the exit code.
+    pub fn wait(&mut self, deadline: Duration) -> i32 {
+        let mut server = self.server.take().expect("the server was started");
+        let ended = server.wait(deadline).unwrap();
+        ended.unwrap_or_else(|| panic!("the server runs on:\n{}", server.log())).code
+    }
+
     /// Starts the server, and kills it when it has had so much time, wherever it is then.
     pub fn start_and_kill(&mut self, after: Duration) {
         assert!(self.server.is_none(), "the server runs already");
