@@ -71,13 +71,19 @@ fn cargo(arguments: &[&str]) -> Result<Option<String>> {
     Ok((!status.success()).then_some(output))
 }
 
-/// A step whose tests are counted. Prints the output of each test program that failed.
+/// How lines begin that a test writes past the test runner, to be seen also when all is well.
+const REMARKS: [&str; 2] = ["ran: ", "not run: "];
+
+/// A step whose tests are counted. Prints the output of each test program that failed, and remarks.
 fn counted(name: &str, counts: &mut Counts, command: Command) -> Result<()> {
     let start = Instant::now();
     let mut step = Counts::default();
     // The output since the last test program ended well.
     let mut pending: Vec<String> = Vec::new();
     let status = lines(command, |line| {
+        if REMARKS.iter().any(|remark| line.starts_with(remark)) {
+            println!("  {line}");
+        }
         pending.push(line.to_owned());
         if let Some(result) = test_result(line) {
             step.passed += result.passed;
