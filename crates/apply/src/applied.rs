@@ -3,7 +3,9 @@
 use auth::Login;
 use lease::Lease;
 use membership::Change;
-use mvcc::CompactionOrder;
+use mvcc::{CompactionOrder, Counts};
+use prost::Message as _;
+use proto::RequestKind;
 use proto::authpb::Permission;
 use proto::error::Error;
 use proto::etcdserverpb as pb;
@@ -18,6 +20,10 @@ pub struct Applied {
     pub index: Index,
     /// The request that waits for it, on the member that proposed it; 0 for none.
     pub request_id: u64,
+    /// What the request asks for; `None` if the entry is none, or of a form that 3.5 wrote.
+    pub kind: Option<RequestKind>,
+    /// The store's operations that it took.
+    pub counts: Counts,
     /// The store's revision after it, for the answer's header.
     pub revision: i64,
     /// The answer, or the refusal. A refused request has changed nothing, and counts as applied.
@@ -53,6 +59,20 @@ pub enum Response {
     Permissions(Vec<Permission>),
     /// To a change of members: those there are now.
     Members(Vec<membership::Member>),
+}
+
+impl Response {
+    /// How many bytes an answer about keys has without its header; `None` for others.
+    #[must_use]
+    pub fn encoded_len(&self) -> Option<usize> {
+        match self {
+            Self::Range(range) => Some(range.encoded_len()),
+            Self::Put(put) => Some(put.encoded_len()),
+            Self::DeleteRange(delete) => Some(delete.encoded_len()),
+            Self::Txn(txn) => Some(txn.encoded_len()),
+            _ => None,
+        }
+    }
 }
 
 /// What an entry asks of `node`.

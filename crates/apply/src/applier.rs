@@ -3,7 +3,8 @@
 use backend::{Backend, CommitJob, Done, Position, Ticket, TicketId};
 use bytes::Bytes;
 use membership::Store as Members;
-use mvcc::{Compaction, CompactionOrder, Slice, Store};
+use mvcc::{Compaction, CompactionOrder, Counts, Slice, Store};
+use proto::RequestKind;
 use proto::error::Error as Known;
 use proto::etcdserverpb::InternalRaftRequest;
 use proto::raftpb::{ConfState, Entry, EntryType};
@@ -80,6 +81,8 @@ pub struct Applier {
     pub(crate) alarms: Alarms,
     pub(crate) settings: Settings,
     pub(crate) conf_state: ConfState,
+    /// The store's operations for the entry that is being applied.
+    pub(crate) counts: Counts,
     index: Index,
     term: Term,
 }
@@ -103,6 +106,7 @@ impl Applier {
             alarms,
             settings,
             conf_state,
+            counts: Counts::default(),
             index,
             term,
         })
@@ -156,12 +160,16 @@ impl Applier {
         env::fail_point!("beforeApplyOneEntryNormal");
         let index = Index(entry.index);
         let mut effects = Vec::new();
+        self.counts = Counts::default();
+        let mut kind = None;
         let (request_id, outcome) = match entry.entry_type {
             EntryType::Normal if entry.data.is_empty() => {
                 effects.push(Effect::TermBegun);
                 (0, Ok(Response::Empty))
             }
-            EntryType::Normal => self.normal(index, &entry.data, waiter, &mut effects)?,
+            EntryType::Normal => {
+                self.normal(index, &entry.data, waiter, &mut kind, &mut effects)?
+            }
             EntryType::ConfChange | EntryType::ConfChangeV2 => {
                 env::fail_point!("beforeApplyOneConfChange");
                 self.conf_change(entry, &mut effects)?
@@ -169,8 +177,8 @@ impl Applier {
         };
         self.index = index;
         self.term = Term(entry.term);
-        let revision = self.store.revision();
-        Ok(Applied { index, request_id, revision, outcome, effects })
+        let (revision, counts) = (self.store.revision(), self.counts);
+        Ok(Applied { index, request_id, kind, counts, revision, outcome, effects })
     }
 
     /// A request, in whichever of its forms.
@@ -179,6 +187,7 @@ impl Applier {
         index: Index,
         data: &Bytes,
         waiter: impl FnOnce(u64) -> Waiter,
+        kind: &mut Option<RequestKind>,
         effects: &mut Vec<Effect>,
     ) -> Result<(u64, Result<Response, Known>), Error> {
         let Ok(request) = proto::decode::<InternalRaftRequest>(data.clone()) else {
@@ -189,6 +198,7 @@ impl Applier {
             self.legacy(legacy, effects);
             return Ok((id, Ok(Response::Empty)));
         };
+        *kind = Some(RequestKind::of(&request));
         let header_id = request.header.as_ref().map_or(0, |header| header.id);
         let id = if request.id == 0 { header_id } else { request.id };
         let outcome = self.request(index, &request, waiter(id), effects)?;

@@ -1,7 +1,7 @@
 //! Requests about keys: carried out by `mvcc`, with leases following what changed.
 
 use bytes::Bytes;
-use mvcc::{Changed, Ranges};
+use mvcc::{Changed, Counts, Ranges};
 use proto::etcdserverpb::InternalRaftRequest;
 
 use crate::applied::{Effect, Response};
@@ -22,29 +22,31 @@ impl Applier {
         let done = if let Some(put) = &request.put {
             store
                 .put(backend, put, &is_lease)
-                .map(|applied| (Response::Put(applied.response), applied.changes))
+                .map(|applied| (Response::Put(applied.response), applied.changes, applied.counts))
         } else if let Some(txn) = &request.txn {
             let ranges = if waiter == Waiter::Present { Ranges::Execute } else { Ranges::Skip };
             store
                 .txn(backend, txn, &is_lease, ranges)
-                .map(|applied| (Response::Txn(applied.response), applied.changes))
+                .map(|applied| (Response::Txn(applied.response), applied.changes, applied.counts))
         } else if let Some(delete) = &request.delete_range {
-            store
-                .delete_range(backend, delete)
-                .map(|applied| (Response::DeleteRange(applied.response), applied.changes))
+            store.delete_range(backend, delete).map(|applied| {
+                (Response::DeleteRange(applied.response), applied.changes, applied.counts)
+            })
         } else if let Some(range) = &request.range {
             let answer = store.view(backend).range(range);
-            answer.map(|answer| (Response::Range(answer), Vec::new()))
+            let counts = Counts { ranges: 1, ..Counts::default() };
+            answer.map(|answer| (Response::Range(answer), Vec::new(), counts))
         } else if let Some(compaction) = &request.compaction {
             store.compact(backend, compaction.revision).map(|order| {
                 effects.push(Effect::Compact(order));
-                (Response::Empty, Vec::new())
+                (Response::Empty, Vec::new(), Counts::default())
             })
         } else {
             return Ok(None);
         };
         match done {
-            Ok((response, changes)) => {
+            Ok((response, changes, counts)) => {
+                self.counts = counts;
                 self.follow(&changes);
                 Ok(Some(Ok(response)))
             }
@@ -59,7 +61,7 @@ impl Applier {
     /// Deletes the keys of a lease that has ended.
     pub(crate) fn delete_keys(&mut self, keys: &[lease::Key]) {
         let keys: Vec<Bytes> = keys.iter().map(|key| Bytes::copy_from_slice(key)).collect();
-        self.store.delete_keys(&mut self.backend, &keys);
+        self.counts = self.store.delete_keys(&mut self.backend, &keys).counts;
     }
 
     /// Attaches the changed keys to their leases, in the order of the changes.

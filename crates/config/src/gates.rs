@@ -25,11 +25,24 @@ pub enum Gate {
     TxnModeWriteWithSharedBuffer,
 }
 
+/// How settled a feature is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     Alpha,
     Beta,
 }
+
+impl Stage {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Alpha => "ALPHA",
+            Self::Beta => "BETA",
+        }
+    }
+}
+
+/// The names that stand for all gates of a stage.
+const ALL: [(&str, Stage); 2] = [("AllAlpha", Stage::Alpha), ("AllBeta", Stage::Beta)];
 
 /// Name, stage, default, whether it acts here.
 type Row = (Gate, &'static str, Stage, bool, bool);
@@ -50,11 +63,13 @@ const GATES: [Row; 9] = [
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FeatureGates {
     on: [bool; GATES.len()],
+    /// What was said of all gates of a stage.
+    all: [bool; ALL.len()],
 }
 
 impl Default for FeatureGates {
     fn default() -> Self {
-        Self { on: GATES.map(|(_, _, _, default, _)| default) }
+        Self { on: GATES.map(|(_, _, _, default, _)| default), all: [false; ALL.len()] }
     }
 }
 
@@ -93,10 +108,11 @@ impl FeatureGates {
     /// Applies pairs as `--feature-gates` gives them: `AllAlpha` and `AllBeta` first, for the gates
     /// that are not named themselves.
     pub fn apply(&mut self, pairs: &[(String, bool)]) {
-        for (all, stage) in [("AllAlpha", Stage::Alpha), ("AllBeta", Stage::Beta)] {
+        for (position, (all, stage)) in ALL.into_iter().enumerate() {
             let Some((_, on)) = pairs.iter().rev().find(|(name, _)| name == all) else {
                 continue;
             };
+            self.all[position] = *on;
             for (gate, _, _, _, _) in GATES.iter().filter(|row| row.2 == stage) {
                 self.set(*gate, *on);
             }
@@ -111,6 +127,13 @@ impl FeatureGates {
     /// All gates with their state, by name, as etcd prints them.
     pub fn iter(&self) -> impl Iterator<Item = (Gate, bool)> + '_ {
         GATES.iter().map(|row| (row.0, self.is_on(row.0)))
+    }
+
+    /// Name, stage and state of all gates and of what stands for several.
+    pub fn shown(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> + '_ {
+        let gates = GATES.iter().map(|row| (row.1, row.2.name(), self.is_on(row.0)));
+        let all = ALL.iter().zip(self.all).map(|((name, stage), on)| (*name, stage.name(), on));
+        gates.chain(all)
     }
 }
 
@@ -132,7 +155,7 @@ pub fn parse_pairs(text: &str) -> Result<Vec<(String, bool)>, String> {
         })?;
         pairs.push((name.to_owned(), on));
     }
-    let known = |name: &str| Gate::named(name).is_some() || ["AllAlpha", "AllBeta"].contains(&name);
+    let known = |name: &str| Gate::named(name).is_some() || ALL.iter().any(|(all, _)| *all == name);
     match pairs.iter().find(|(name, _)| !known(name)) {
         Some((name, _)) => Err(format!("unrecognized feature gate: {name}")),
         None => Ok(pairs),

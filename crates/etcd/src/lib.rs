@@ -11,9 +11,11 @@ mod logs;
 mod member;
 mod network;
 mod peer;
+mod process;
 mod run;
 mod service;
 mod signals;
+mod stand_ins;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -20,6 +20,9 @@ use crate::service::ClientService;
 /// The bound sockets of a member.
 pub struct Listeners {
     clients: Vec<(Url, Listener)>,
+    /// For clients' plain HTTP, if not among `clients`.
+    http: Vec<(Url, Listener)>,
+    metrics: Vec<(Url, Listener)>,
     peers: Vec<(Url, Listener)>,
 }
 
@@ -39,6 +42,8 @@ impl Listeners {
     pub async fn bind(config: &Config) -> Result<Self, Error> {
         Ok(Self {
             clients: bind_all(&config.listen_client_urls).await?,
+            http: bind_all(&config.listen_client_http_urls).await?,
+            metrics: bind_all(&config.listen_metrics_urls).await?,
             peers: bind_all(&config.listen_peer_urls).await?,
         })
     }
@@ -58,23 +63,44 @@ impl Listeners {
         tasks
     }
 
-    /// Serves clients until `stop` turns true.
+    /// Serves metrics and health until `stop` turns true.
+    pub fn serve_metrics(
+        &mut self,
+        config: &Config,
+        endpoints: &Endpoints<Server>,
+        tasks: &mut JoinSet<()>,
+        stop: &watch::Receiver<bool>,
+    ) {
+        for (url, listener) in self.metrics.drain(..) {
+            tracing::info!(address = %url, "serving metrics");
+            let service = ClientService::new(None, Some(endpoints.of_metrics()));
+            tasks.spawn(httpd::serve(listener, service, limits(config), stop.clone()));
+        }
+    }
+
+    /// Serves clients until `stop` turns true: gRPC and plain HTTP on the same listeners, unless
+    /// plain HTTP has some of its own.
     pub fn serve_clients(
         &mut self,
         config: &Config,
-        server: Server,
+        server: &Arc<Server>,
+        endpoints: &Endpoints<Server>,
         registry: &Registry,
         stop: &watch::Receiver<bool>,
     ) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         let request_bytes_max = usize::try_from(config.max_request_bytes).unwrap_or(usize::MAX);
-        let server = Arc::new(server);
-        let grpc = Grpc::new(Arc::clone(&server), rpc::Limits { request_bytes_max }, registry);
-        let endpoints = Endpoints::new(server, registry.clone());
-        for (url, listener) in self.clients.drain(..) {
-            let service = ClientService::new(grpc.clone(), endpoints.clone());
-            tracing::info!(address = %url, "serving client traffic insecurely; this is strongly \
-                discouraged!");
+        let grpc = Grpc::new(Arc::clone(server), rpc::Limits { request_bytes_max }, registry);
+        let is_split = !self.http.is_empty();
+        let shared = endpoints.clone();
+        let clients = ClientService::new(Some(grpc), (!is_split).then_some(shared));
+        let http = ClientService::new(None, Some(endpoints.clone()));
+        let traffic = if is_split { "grpc" } else { "grpc+http" };
+        let all = self.clients.drain(..).map(|bound| (bound, clients.clone(), traffic));
+        let all = all.chain(self.http.drain(..).map(|bound| (bound, http.clone(), "http")));
+        for ((url, listener), service, traffic) in all {
+            tracing::info!(traffic, address = %url, "serving client traffic insecurely; this is \
+                strongly discouraged!");
             tasks.spawn(httpd::serve(listener, service, limits(config), stop.clone()));
         }
         tasks

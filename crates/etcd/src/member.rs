@@ -35,6 +35,18 @@ pub fn start(
     Ok((member, transport))
 }
 
+/// Shows in the metrics which features are on.
+pub fn show_features(config: &Config, registry: &Registry) {
+    let features = registry.gauges(
+        "etcd_server_feature_enabled",
+        "1 for features that are on, 0 for others.",
+        &["name", "stage"],
+    );
+    for (name, stage, on) in config.feature_gates.shown() {
+        features.with(&[name, stage]).set(f64::from(u8::from(on)));
+    }
+}
+
 fn options(config: &Config) -> Options {
     let files =
         |count: Option<u64>| count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
@@ -102,5 +114,6 @@ fn settings(config: &Config) -> Settings {
             MaxClusterVersion::V3_6 => node::MaxClusterVersion::At(version::V3_6),
             MaxClusterVersion::V3_7 => node::MaxClusterVersion::At(version::V3_7),
         },
+        warning_apply: config.warning_apply_duration,
     }
 }

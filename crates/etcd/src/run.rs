@@ -7,6 +7,7 @@ use ::auth::password::Cost;
 use api::Server;
 use config::Config;
 use env::Disk;
+use httpd::Endpoints;
 use telemetry::Registry;
 use tokio::sync::watch;
 
@@ -14,6 +15,7 @@ use crate::listeners::Listeners;
 use crate::member;
 use crate::peer::PeerService;
 use crate::signals::{self, Signal};
+use crate::{process, stand_ins};
 
 /// Why a server that ran has ended.
 enum End {
@@ -48,6 +50,9 @@ pub fn run(config: &Config, disk: Arc<dyn Disk>) -> ExitCode {
 
 async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
     let registry = Registry::new();
+    process::register(&registry);
+    stand_ins::register(&registry);
+    member::show_features(config, &registry);
     let mut listeners = Listeners::bind(config).await.map_err(|error| error.to_string())?;
     let (member, transport) =
         tokio::task::block_in_place(|| member::start(config, disk, &registry))
@@ -59,9 +64,12 @@ async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
         bcrypt_cost: Cost::new(config.bcrypt_cost).unwrap_or(Cost::DEFAULT),
         election: config.election,
     };
+    let server = Arc::new(Server::new(node.clone(), settings));
+    let endpoints = Endpoints::new(Arc::clone(&server), registry.clone());
     let (stop, stopped) = watch::channel(false);
     let peer_service = PeerService::new(node.clone(), transport);
     let mut peers = listeners.serve_peers(config, &peer_service, &stopped);
+    listeners.serve_metrics(config, &endpoints, &mut peers, &stopped);
     let end = async {
         tokio::select! {
             signal = signals::wait() => match signal {
@@ -82,8 +90,8 @@ async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
         Some(End::Failed(reason)) => return Ok(End::Failed(reason)),
         Some(ended) => ended,
         None => {
-            let server = Server::new(node.clone(), settings);
-            let mut tasks = listeners.serve_clients(config, server, &registry, &stopped);
+            let mut tasks =
+                listeners.serve_clients(config, &server, &endpoints, &registry, &stopped);
             tracing::info!("ready to serve client requests");
             let ended = end.await;
             match &ended {

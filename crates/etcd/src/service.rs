@@ -7,22 +7,22 @@ use std::task::{Context, Poll};
 
 use api::Service;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use httpd::Endpoints;
 use hyper::body::Incoming;
 use rpc::{Grpc, GrpcBody};
 
-/// Sends each request to the side that it is for.
+/// Sends each request to the side that it is for. A listener may have one side alone.
 pub struct ClientService<S: Service> {
-    grpc: Grpc<S>,
-    endpoints: Endpoints<S>,
+    grpc: Option<Grpc<S>>,
+    endpoints: Option<Endpoints<S>>,
 }
 
 impl<S: Service> ClientService<S> {
-    /// Both sides of a client listener.
-    pub const fn new(grpc: Grpc<S>, endpoints: Endpoints<S>) -> Self {
+    /// The sides of a listener.
+    pub const fn new(grpc: Option<Grpc<S>>, endpoints: Option<Endpoints<S>>) -> Self {
         Self { grpc, endpoints }
     }
 }
@@ -39,14 +39,24 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for ClientService<S>
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        if rpc::is_grpc(&request) {
-            let answer = self.grpc.clone().call(request);
+        let is_grpc = rpc::is_grpc(&request);
+        if is_grpc && let Some(grpc) = &self.grpc {
+            let answer = grpc.clone().call(request);
             return Box::pin(async move { Ok(answer.await?.map(ClientBody::Grpc)) });
         }
-        let endpoints = self.endpoints.clone();
+        let Some(endpoints) = self.endpoints.clone().filter(|_| !is_grpc) else {
+            return Box::pin(std::future::ready(Ok(nobody())));
+        };
         let (parts, _) = request.into_parts();
         Box::pin(async move { Ok(endpoints.call(&parts).await.map(ClientBody::Whole)) })
     }
+}
+
+/// The answer to a request for the side that a listener has not.
+fn nobody() -> Response<ClientBody> {
+    let mut answer = Response::new(ClientBody::Whole(Full::default()));
+    *answer.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    answer
 }
 
 /// The body of an answer of either side.

@@ -1,7 +1,8 @@
 //! The apply thread's core: entries into the applier, views and answers out, and what has to be
 //! committed when.
 //!
-//! A state machine: [`Event`]s in, [`Action`]s out. Knows nothing of threads, clocks or who waits.
+//! A state machine: [`Event`]s in, [`Action`]s out. Knows nothing of threads or who waits; of the
+//! clock it asks only how long something took.
 //!
 //! Invariants: a view is published before the answers that it shows; at most one commit is under
 //! way; compactions are carried out one after another, each after a committed state that holds its
@@ -9,12 +10,16 @@
 //! database is being installed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use apply::{Applied, Applier, Effect, Error, View, Waiter};
 use backend::{CommitJob, Done, Ticket, TicketId};
+use env::Clock;
 use membership::Cluster;
 use mvcc::{Compaction, CompactionOrder, KvHash, Slice, Step};
+use proto::etcdserverpb::InternalRaftRequest;
 use proto::raftpb::{Entry, Message, Snapshot};
+use proto::shown::Shown;
 use proto::version::Version;
 use types::Index;
 
@@ -66,7 +71,7 @@ pub enum Action<T> {
     Done(Vec<Message>),
     /// Answer who waits for this entry. After raft was told: a change of members that follows on
     /// the answer would else meet one that raft takes to be pending.
-    Answer(Applied),
+    Answer(Applied, Cost),
     /// Commit this.
     Commit(CommitJob),
     /// Carry out a step of this compaction: at once, or after a rest.
@@ -91,6 +96,15 @@ pub enum Action<T> {
     Snapshot(Ticket, Cluster),
     /// Send this state and these members with this message.
     SendSnapshot(Box<Message>, Ticket, Cluster),
+}
+
+/// What it cost to apply an entry.
+#[derive(Debug)]
+pub struct Cost {
+    /// How long it took.
+    pub took: Duration,
+    /// The request's text, if that was longer than it should.
+    pub slow: Option<String>,
 }
 
 /// Whether to pause before a step.
@@ -131,6 +145,8 @@ pub struct Applying<T> {
     /// One is due whatever was applied since the last: the cluster version went down, and a server
     /// of that version should find nothing in the log from before.
     snapshot_wanted: bool,
+    /// From which duration on it takes too long to apply an entry.
+    slow: Duration,
 }
 
 enum Work {
@@ -160,7 +176,15 @@ impl<T> Applying<T> {
             last_snapshot,
             snapshotting: false,
             snapshot_wanted: false,
+            slow: Duration::MAX,
         }
+    }
+
+    /// Lets entries that take longer be told of.
+    #[must_use]
+    pub const fn slow_beyond(mut self, slow: Duration) -> Self {
+        self.slow = slow;
+        self
     }
 
     /// What readers may see now.
@@ -184,6 +208,7 @@ impl<T> Applying<T> {
         &mut self,
         events: impl Iterator<Item = Event<T>>,
         waiter: impl Fn(u64) -> Waiter,
+        clock: &dyn Clock,
     ) -> Result<Vec<Action<T>>, Error> {
         let mut actions = Vec::new();
         let mut commit_wanted = false;
@@ -216,7 +241,7 @@ impl<T> Applying<T> {
         }
         let mut applied = Vec::new();
         let mut done = Vec::new();
-        let install = self.apply(waiter, &mut applied, &mut done)?;
+        let install = self.apply(waiter, clock, &mut applied, &mut done)?;
         if changed || installed || !applied.is_empty() {
             actions.push(Action::Publish(Box::new(self.applier.view())));
         }
@@ -227,17 +252,14 @@ impl<T> Applying<T> {
             let compacted = self.compactions.is_empty().then_some(revision);
             actions.push(Action::Installed { compacted });
         }
-        for result in &mut applied {
+        for (result, _) in &mut applied {
             self.keep_compactions(result);
-            let effects = std::mem::take(&mut result.effects);
-            if !effects.is_empty() {
-                actions.push(Action::Effects(result.index, effects));
-            }
+            actions.extend(effects_of(result));
         }
         if !done.is_empty() {
             actions.push(Action::Done(done));
         }
-        actions.extend(applied.into_iter().map(Action::Answer));
+        actions.extend(applied.into_iter().map(|(result, cost)| Action::Answer(result, cost)));
         if let Some(snapshot) = install {
             self.installing = true;
             self.last_snapshot = Index(snapshot.metadata.index);
@@ -255,9 +277,11 @@ impl<T> Applying<T> {
     fn apply(
         &mut self,
         waiter: impl Fn(u64) -> Waiter,
-        applied: &mut Vec<Applied>,
+        clock: &dyn Clock,
+        applied: &mut Vec<(Applied, Cost)>,
         done: &mut Vec<Message>,
     ) -> Result<Option<Box<Snapshot>>, Error> {
+        let mut before = clock.now();
         while !self.installing
             && let Some(work) = self.waiting.pop_front()
         {
@@ -271,7 +295,12 @@ impl<T> Applying<T> {
                     self.waiting.push_front(Work::Apply { entries, responses });
                     return Ok(None);
                 }
-                applied.push(self.applier.apply(&entry, &waiter)?);
+                let result = self.applier.apply(&entry, &waiter)?;
+                let now = clock.now();
+                let took = now.since(before);
+                before = now;
+                let slow = (took > self.slow).then(|| shown(&entry));
+                applied.push((result, Cost { took, slow }));
             }
             done.append(&mut responses);
         }
@@ -421,4 +450,16 @@ impl<T> Applying<T> {
     pub fn is_settled(&self) -> bool {
         !self.installing && self.waiting.is_empty() && self.applier.is_committed()
     }
+}
+
+/// What an entry asks of others, if it does.
+fn effects_of<T>(applied: &mut Applied) -> Option<Action<T>> {
+    let effects = std::mem::take(&mut applied.effects);
+    (!effects.is_empty()).then_some(Action::Effects(applied.index, effects))
+}
+
+/// The text of an entry's request.
+fn shown(entry: &Entry) -> String {
+    proto::decode::<InternalRaftRequest>(entry.data.clone())
+        .map_or_else(|_| String::new(), |request| request.shown())
 }

@@ -109,6 +109,8 @@ pub enum Action<R> {
     Release(Index),
     /// These reads may be answered from a view at or after the index.
     Reads(Index, Vec<R>),
+    /// Reads have waited so long that they are asked for again.
+    LateRead,
     /// A proposal was not taken.
     Dropped(u64),
     /// How far the members are, for who asked; `None` if this one does not lead.
@@ -225,7 +227,7 @@ impl<R> Consensus<R> {
         }
         self.campaign_alone();
         self.propose_batch(&mut actions);
-        self.read(now);
+        self.read(now, &mut actions);
         while self.raw.has_ready() {
             self.ready(&mut actions);
         }
@@ -367,7 +369,7 @@ impl<R> Consensus<R> {
         actions.push(Action::Release(self.compact_to));
     }
 
-    fn read(&mut self, now: Monotonic) {
+    fn read(&mut self, now: Monotonic, actions: &mut Vec<Action<R>>) {
         let id = if self.reads.is_due() {
             let id = self.ids.next();
             self.reads.begin(id, now);
@@ -375,6 +377,7 @@ impl<R> Consensus<R> {
         } else if self.reads.is_late(now) {
             let id = self.ids.next();
             self.reads.retry(id, now);
+            actions.push(Action::LateRead);
             id
         } else {
             return;

@@ -17,6 +17,16 @@ impl Node {
     /// # Errors
     /// With the reason, when the copy cannot be made: the database is as before.
     pub async fn defragment(&self) -> Result<(), Status> {
+        let start = self.now();
+        let under_way = self.metrics().storage.defragmentation();
+        let done = self.rewrite().await;
+        if done.is_ok() {
+            under_way.done(self.now().since(start));
+        }
+        done
+    }
+
+    async fn rewrite(&self) -> Result<(), Status> {
         for _ in 0..ATTEMPTS {
             let started = self.on_committer(|committer| committer.start_defrag().map(Ok)).await?;
             let mut defrag = started.map_err(|error| failed(&error))?;

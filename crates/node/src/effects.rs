@@ -33,10 +33,14 @@ fn perform_one(shared: &Arc<Shared>, index: Index, effect: Effect) {
         Effect::MembersChanged(change) => members_changed(shared, &change),
         Effect::TermBegun => promote_if_leader(shared),
         Effect::LeaseGranted(lease) => {
+            shared.metrics.leases.granted(lease.ttl);
             let now = shared.clock.now();
             shared.deadlines().granted(now, lease);
         }
-        Effect::LeaseRevoked(id) => shared.deadlines().revoked(id),
+        Effect::LeaseRevoked(id) => {
+            shared.metrics.leases.revoked();
+            shared.deadlines().revoked(id);
+        }
         Effect::LeaseCheckpointed { id, remaining_ttl } => {
             let now = shared.clock.now();
             shared.deadlines().checkpointed(now, id, remaining_ttl);

@@ -9,6 +9,7 @@ use backend::{Sizes, Ticket};
 use membership::{Change, Member};
 use mvcc::KvHash;
 use prost::Message;
+use proto::RequestKind;
 use proto::error::{Error as Known, Status};
 use proto::etcdserverpb::{InternalRaftRequest, RequestHeader};
 use proto::raftpb::MessageType;
@@ -18,6 +19,7 @@ use raft::confchange::ConfChangeEntry;
 use tokio::sync::oneshot;
 use types::{ClusterId, Index, MemberId, Term};
 
+use crate::metrics::Metrics;
 use crate::network::{Incoming, Network};
 use crate::shared::{Answer, Applied, Leadership, Shared};
 use crate::{applying, consensus};
@@ -38,6 +40,18 @@ impl Node {
     #[must_use]
     pub fn ids(&self) -> (ClusterId, MemberId) {
         (self.0.cluster_id, self.0.member_id)
+    }
+
+    /// What is counted of this member.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// The time by the member's clock.
+    #[must_use]
+    pub fn now(&self) -> env::Monotonic {
+        self.0.clock.now()
     }
 
     /// The newest state that readers may see.
@@ -99,15 +113,23 @@ impl Node {
         mut request: InternalRaftRequest,
     ) -> Result<Answer, Status> {
         self.check_gap()?;
+        let start = self.now();
+        let kind = RequestKind::of(&request);
         let id = self.0.ids.next();
         request.header =
             Some(RequestHeader { id, username: who.user, auth_revision: who.revision });
-        let data = request.encode_to_vec();
+        let answer = self.propose_bytes(id, request.encode_to_vec()).await;
+        self.metrics().requests.proposed(kind, self.now().since(start), answer.is_ok());
+        answer
+    }
+
+    async fn propose_bytes(&self, id: u64, data: Vec<u8>) -> Result<Answer, Status> {
         if data.len() > self.0.settings.request_bytes_max {
             return Err(Known::RequestTooLarge.into());
         }
         let data = bytes::Bytes::from(data);
         let event = |id| consensus::Event::Propose { id, data: data.clone() };
+        let _pending = self.metrics().requests.begin();
         self.wait_for(id, event).await
     }
 
@@ -193,6 +215,7 @@ impl Node {
             loop {
                 let mut waiter = self.0.waiters.register(id);
                 if self.0.consensus.request(event(id)).is_err() {
+                    self.metrics().requests.gave_up();
                     return Err(self.refused());
                 }
                 match waiter.answer().await {
@@ -208,7 +231,10 @@ impl Node {
         };
         tokio::select! {
             answered = tokio::time::timeout(self.0.settings.request_timeout, attempts) => {
-                answered.unwrap_or_else(|_| Err(self.timed_out(start).into()))
+                answered.unwrap_or_else(|_| {
+                    self.metrics().requests.gave_up();
+                    Err(self.timed_out(start).into())
+                })
             }
             () = self.stopped() => Err(Known::Stopped.into()),
         }
@@ -246,6 +272,14 @@ impl Node {
     /// # Errors
     /// A time-out, or that the member stops.
     pub async fn linearize(&self) -> Result<(), Status> {
+        let confirmed = self.confirm_read().await;
+        if confirmed.is_err() {
+            self.metrics().requests.failed_read();
+        }
+        confirmed
+    }
+
+    async fn confirm_read(&self) -> Result<(), Status> {
         let (sender, receiver) = oneshot::channel();
         if self.0.consensus.request(consensus::Event::Read(sender)).is_err() {
             return Err(self.refused());
@@ -346,8 +380,12 @@ impl Node {
     /// That the member stops.
     pub async fn compacted(&self, revision: i64) -> Result<(), Status> {
         let mut compacted = self.0.compacted.subscribe();
-        let reached = compacted.wait_for(|done| *done >= revision).await;
-        reached.map(|_| ()).map_err(|_| Known::Stopped.into())
+        tokio::select! {
+            reached = compacted.wait_for(|done| *done >= revision) => {
+                reached.map(|_| ()).map_err(|_| Known::Stopped.into())
+            }
+            () = self.stopped() => Err(Known::Stopped.into()),
+        }
     }
 
     /// The hash that a compaction left behind at a revision.

@@ -122,7 +122,10 @@ impl Node {
                 self.0.deadlines().renew(now, id)?
             };
             match renewal {
-                Renewal::Renewed { ttl } => return Ok(ttl),
+                Renewal::Renewed { ttl } => {
+                    self.metrics().leases.renewed();
+                    return Ok(ttl);
+                }
                 // What was noted of the lease's remaining time has to be taken back first.
                 Renewal::CheckpointFirst => {
                     env::fail_point!("beforeCheckpointInLeaseRenew");

@@ -52,6 +52,7 @@ pub use boot::{ClusterState, MaxClusterVersion};
 pub use corruption::Checks;
 pub use handle::Node;
 pub use leases::Check;
+pub use metrics::{Metrics, ReadKind, Requests, Sent, Slow, Storage, Store, Watches};
 pub use shared::{Answer, Leadership, Settings};
 pub use start::{Error, Member, Options, start};
 pub use watching::{WatchRequests, WatchStream};

@@ -13,7 +13,7 @@ use std::time::Duration;
 use env::Disk;
 use proto::raftpb::{Entry, HardState, Message, Snapshot};
 use proto::walpb;
-use snap::{Purge, Snapshots};
+use snap::{Purge, Saved, Snapshots};
 use types::Index;
 use wal::{PrepareJob, Prepared, ReadJob, Sync, Wal};
 
@@ -106,6 +106,10 @@ pub struct Round {
     pub syncs: Vec<Duration>,
     /// Bytes written to the log.
     pub bytes: u64,
+    /// How long writing them took.
+    pub write: Duration,
+    /// Snapshots that were saved.
+    pub saved: Vec<Saved>,
     /// A segment was begun, so that the next may be made ahead.
     pub new_segment: bool,
 }
@@ -113,6 +117,7 @@ pub struct Round {
 impl Round {
     fn add(&mut self, flushed: wal::Flushed) {
         self.bytes += flushed.bytes;
+        self.write += flushed.write;
         self.syncs.extend(flushed.syncs);
         self.new_segment |= flushed.new_segment.is_some();
     }
@@ -210,6 +215,7 @@ impl Log {
         self.snapshots.release_databases(Index(metadata.index))?;
         tracing::info!("snapshot-index" = metadata.index, path = %saved.path.display(),
             "saved snapshot to disk");
+        round.saved.push(saved);
         Ok(())
     }
 

@@ -1,91 +1,84 @@
-//! The metrics of a member's threads, under etcd's names (`compat/metrics.tsv`).
+//! The metrics of a member, under etcd's names (`compat/metrics.tsv`).
 
-use std::time::Duration;
+mod observed;
+mod requests;
+mod storage;
+mod store;
 
-use apply::Response;
-use proto::error::Error as Known;
-use telemetry::{Counter, Gauge, Histogram, Registry, exponential_buckets};
-
-use crate::consensus::Status;
-use crate::log::Round;
+use telemetry::{Counter, Gauge, Labelled, Registry};
 use types::MemberId;
 
+pub use requests::{ReadKind, Requests, Slow};
+pub use storage::Storage;
+pub(crate) use store::Leases;
+pub use store::{Sent, Store, Watches};
+
+pub(crate) use observed::register as register_observed;
+
+use crate::consensus::Status;
+use crate::shared::Settings;
+
 /// The registered metrics.
-#[derive(Clone)]
-pub(crate) struct Metrics {
-    wal_syncs: Histogram,
-    wal_bytes: Gauge,
-    commits: Histogram,
+pub struct Metrics {
+    /// How requests fare.
+    pub requests: Requests,
+    /// What happens in the store.
+    pub store: Store,
+    /// Who watches.
+    pub watches: Watches,
+    /// What files cost.
+    pub storage: Storage,
+    pub(crate) leases: Leases,
     applied: Gauge,
     committed: Gauge,
     has_leader: Gauge,
     is_leader: Gauge,
     leader_changes: Counter,
-    failed: Counter,
+    late_heartbeats: Counter,
+    installing: Gauge,
+    promotions: Counter,
+    failed_promotions: Labelled<Counter>,
 }
 
 impl Metrics {
-    pub(crate) fn new(registry: &Registry) -> Self {
-        let durations = exponential_buckets(0.001, 2.0, 14);
+    pub(crate) fn new(registry: &Registry, settings: &Settings) -> Self {
+        let gauge = |name, help| registry.gauge(name, help);
         Self {
-            wal_syncs: registry.histogram(
-                "etcd_disk_wal_fsync_duration_seconds",
-                "The latency distributions of fsync called by WAL.",
-                &durations,
-            ),
-            wal_bytes: registry
-                .gauge("etcd_disk_wal_write_bytes_total", "Total number of bytes written in WAL."),
-            commits: registry.histogram(
-                "etcd_disk_backend_commit_duration_seconds",
-                "The latency distributions of commit called by backend.",
-                &durations,
-            ),
-            applied: registry.gauge(
-                "etcd_server_proposals_applied_total",
-                "The total number of consensus proposals applied.",
-            ),
-            committed: registry.gauge(
-                "etcd_server_proposals_committed_total",
-                "The total number of consensus proposals committed.",
-            ),
-            has_leader: registry.gauge(
-                "etcd_server_has_leader",
-                "Whether or not a leader exists. 1 is existence, 0 is not.",
-            ),
-            is_leader: registry.gauge(
-                "etcd_server_is_leader",
-                "Whether or not this member is a leader. 1 if is, 0 otherwise.",
-            ),
+            requests: Requests::new(registry, settings.warning_apply),
+            store: Store::new(registry),
+            watches: Watches::new(registry),
+            storage: Storage::new(registry),
+            leases: Leases::new(registry),
+            applied: gauge("etcd_server_proposals_applied_total", "The last entry applied."),
+            committed: gauge("etcd_server_proposals_committed_total", "The last entry committed."),
+            has_leader: gauge("etcd_server_has_leader", "1 while there is a leader."),
+            is_leader: gauge("etcd_server_is_leader", "1 while this member leads."),
             leader_changes: registry.counter(
                 "etcd_server_leader_changes_seen_total",
-                "The number of leader changes seen.",
+                "How often another leader was seen.",
             ),
-            failed: registry.counter(
-                "etcd_server_proposals_failed_total",
-                "The total number of failed proposals seen.",
+            late_heartbeats: registry.counter(
+                "etcd_server_heartbeat_send_failures_total",
+                "Heartbeats that this member sent late as the leader.",
+            ),
+            installing: gauge(
+                "etcd_server_snapshot_apply_in_progress_total",
+                "1 while another member's database is installed.",
+            ),
+            promotions: registry.counter(
+                "etcd_server_learner_promote_successes",
+                "Learners that this member promoted as the leader.",
+            ),
+            failed_promotions: registry.counters(
+                "etcd_server_learner_promote_failures",
+                "Learners that this member did not promote as the leader.",
+                &["Reason"],
             ),
         }
-    }
-
-    pub(crate) fn log_round(&self, round: &Round) {
-        for sync in &round.syncs {
-            self.wal_syncs.observe_duration(*sync);
-        }
-        self.wal_bytes.add(round.bytes as f64);
-    }
-
-    pub(crate) fn committed(&self, took: Duration) {
-        self.commits.observe_duration(took);
     }
 
     pub(crate) fn applied(&self, index: u64) {
         self.applied.set(index as f64);
-    }
-
-    pub(crate) fn refused(&self, outcome: &Result<Response, Known>) {
-        if outcome.is_err() {
-            self.failed.inc();
-        }
     }
 
     pub(crate) fn status(&self, before: Status, now: Status) {
@@ -96,5 +89,25 @@ impl Metrics {
         if has_leader && before.leader != now.leader {
             self.leader_changes.inc();
         }
+    }
+
+    pub(crate) fn late_heartbeat(&self) {
+        self.late_heartbeats.inc();
+    }
+
+    pub(crate) fn install_begins(&self) {
+        self.installing.set(1.0);
+    }
+
+    pub(crate) fn install_ends(&self) {
+        self.installing.set(0.0);
+    }
+
+    pub(crate) fn promoted(&self) {
+        self.promotions.inc();
+    }
+
+    pub(crate) fn not_promoted(&self, reason: &str) {
+        self.failed_promotions.with(&[reason]).inc();
     }
 }

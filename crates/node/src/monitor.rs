@@ -137,6 +137,7 @@ async fn end_leases(node: Node) {
             (expired, deadlines.checkpoints_due(now, lease::CHECKPOINT_BATCH_MAX))
         };
         let term = node.term();
+        node.metrics().leases.expired(expired.len());
         for id in expired {
             let revoke = LeaseRevokeRequest { id: id.get() };
             propose_as_leader(

@@ -51,6 +51,16 @@ impl Node {
 
     /// Makes a learner a voter, as the leader.
     pub(crate) async fn promote_here(&self, id: MemberId) -> Result<Vec<Member>, Status> {
+        let promoted = self.try_promote(id).await;
+        match &promoted {
+            Ok(_) => self.metrics().promoted(),
+            Err(error) if *error == Known::NotLeader.into() => {}
+            Err(error) => self.metrics().not_promoted(&error.message),
+        }
+        promoted
+    }
+
+    async fn try_promote(&self, id: MemberId) -> Result<Vec<Member>, Status> {
         self.applied_all().await?;
         let progress = self.progress().await?.ok_or(Known::NotLeader)?;
         let matched = |id| progress.iter().find(|(member, _)| *member == id).map(|(_, at)| *at);

@@ -83,6 +83,8 @@ pub struct Settings {
     pub learners_max: usize,
     /// `--max-cluster-version`.
     pub max_cluster_version: MaxClusterVersion,
+    /// `--warning-apply-duration`.
+    pub warning_apply: Duration,
 }
 
 /// Everything that is shared.

@@ -27,7 +27,7 @@ use crate::data_dir::{self, Kind, Paths};
 use crate::handle::Node;
 use crate::install::{self, Installer};
 use crate::log::{Keep, Log};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::network::{Identity, Network};
 use crate::peers::KnownPeers;
 use crate::request_id::RequestIds;
@@ -236,10 +236,11 @@ pub fn start(
         joined: booted.joined,
         deadlines: Deadlines::new(lease_options(options)),
         tokens,
-        metrics: Metrics::new(registry),
+        metrics: Metrics::new(registry, &options.settings),
         sizes: applier.sizes(),
         view,
     }));
+    metrics::register_observed(registry, &shared);
     let installer = Installer {
         disk: Arc::clone(&disk),
         options: options.clone(),
@@ -250,7 +251,8 @@ pub fn start(
     let cores = Cores {
         consensus,
         log: Log::new(disk, booted.wal, snapshots, options.keep),
-        applying: Applying::new(applier, compaction, options.snapshot_count, booted.last_snapshot),
+        applying: Applying::new(applier, compaction, options.snapshot_count, booted.last_snapshot)
+            .slow_beyond(options.settings.warning_apply),
         commits: Commits::new(booted.committer),
     };
     let pace = Pace {

@@ -12,15 +12,19 @@ use apply::Waiter;
 use backend::Ticket;
 use env::Monotonic;
 use membership::Cluster;
+use proto::RequestKind;
+use proto::error::Error as Known;
 use proto::raftpb::Snapshot;
+use telemetry::GoDuration;
 use types::{Index, MemberId};
 
-use crate::applying::{self, Applying, Rest};
+use crate::applying::{self, Applying, Cost, Rest};
 use crate::commit::{self, Commits, Finished};
 use crate::consensus::{self, Consensus};
 use crate::effects;
 use crate::install::Installer;
 use crate::log::{self, Log};
+use crate::metrics::Slow;
 use crate::shared::{Applied, Leadership, ReadWaiter, Shared, TicketWaiter};
 
 /// What the threads need to know of the flags.
@@ -146,6 +150,9 @@ fn run_raft(shared: &Shared, mut consensus: Consensus<ReadWaiter>, pace: Pace) {
         shared.consensus.drain(&mut events, Some(wait));
         let now = shared.clock.now();
         if now >= next_tick {
+            if now.since(next_tick) > pace.tick {
+                late_tick(shared, now.since(next_tick));
+            }
             events.push(consensus::Event::Tick);
             next_tick = now + pace.tick;
             shared.ticked.store(now.0, Ordering::Relaxed);
@@ -155,6 +162,19 @@ fn run_raft(shared: &Shared, mut consensus: Consensus<ReadWaiter>, pace: Pace) {
         for action in actions {
             perform_raft(shared, action);
         }
+    }
+}
+
+/// A tick more than one tick late is a heartbeat too late, if there is somebody to hear it.
+fn late_tick(shared: &Shared, late: Duration) {
+    let has_followers = shared.view().cluster.members().nth(1).is_some();
+    if shared.status().is_leader && has_followers {
+        shared.metrics.late_heartbeat();
+        tracing::warn!(
+            "exceeded-duration" = %GoDuration::from(late),
+            "leader failed to send out heartbeat on time; took too long, leader is overloaded \
+             likely from slow disk"
+        );
     }
 }
 
@@ -193,6 +213,10 @@ fn perform_raft(shared: &Shared, action: consensus::Action<ReadWaiter>) {
                 let _ = read.send(index);
             }
         }
+        Action::LateRead => {
+            shared.metrics.requests.late_read();
+            tracing::warn!("waiting for ReadIndex response took too long, retrying");
+        }
         Action::Dropped(id) => shared.waiters.answer(id, Err(())),
         Action::Progress(id, progress) => shared.progress.answer(id, progress),
         Action::Fetch(read) => {
@@ -222,7 +246,7 @@ fn run_log(
     while !shared.log.is_closed() {
         shared.log.drain(&mut tasks, None);
         let round = log.run(&mut tasks).map_err(|error| error.to_string())?;
-        shared.metrics.log_round(&round);
+        shared.metrics.storage.log_round(&round);
         let began_segment = round.new_segment;
         for done in round.done {
             deliver_log(shared, done, pace, runtime);
@@ -306,8 +330,9 @@ fn run_apply(
         let waiter = |id| {
             if shared.waiters.is_registered(id) { Waiter::Present } else { Waiter::Absent }
         };
-        let actions =
-            applying.round(events.drain(..), waiter).map_err(|error| error.to_string())?;
+        let actions = applying
+            .round(events.drain(..), waiter, &*shared.clock)
+            .map_err(|error| error.to_string())?;
         for action in actions {
             perform_apply(shared, action, around);
         }
@@ -330,10 +355,9 @@ fn perform_apply(
             shared.publish(*view);
         }
         Action::Effects(index, effects) => effects::perform(shared, index, effects),
-        Action::Answer(applied) => {
+        Action::Answer(applied, cost) => {
+            note_applied(shared, &applied, cost);
             let apply::Applied { index, request_id, revision, outcome, .. } = applied;
-            shared.metrics.applied(index.get());
-            shared.metrics.refused(&outcome);
             if request_id != 0 {
                 shared.waiters.answer(request_id, Ok(Applied { index, revision, outcome }));
             }
@@ -343,30 +367,27 @@ fn perform_apply(
         }
         Action::Commit(job) => shared.commit.complete(commit::Task::Commit(job)),
         Action::Compact(compaction, rest, file) => {
-            let pace = around.pace;
-            let task = commit::compaction_step(compaction, pace.compaction_batch, file);
-            if rest == Rest::None || pace.compaction_sleep.is_zero() {
-                shared.commit.complete(task);
-            } else {
-                let shared = Arc::clone(shared);
-                around.runtime.spawn(async move {
-                    tokio::time::sleep(pace.compaction_sleep).await;
-                    shared.commit.complete(task);
-                });
-            }
+            let task = commit::compaction_step(compaction, around.pace.compaction_batch, file);
+            compact(shared, task, rest, around);
         }
         Action::Install(snapshot) => {
             tracing::info!(
                 "incoming-leader-snapshot-index" = snapshot.metadata.index,
                 "applying snapshot"
             );
+            shared.metrics.install_begins();
             shared.commit.complete(commit::Task::Install(around.installer.job(&snapshot)));
         }
-        Action::Installed { compacted } => effects::installed(shared, compacted),
+        Action::Installed { compacted } => {
+            shared.metrics.install_ends();
+            effects::installed(shared, compacted);
+        }
         Action::CompactionFinished { revision, hash } => {
             if let Some(hash) = hash {
                 shared.hashes().insert(hash);
             }
+            let seconds = shared.clock.wall().0 / 1_000_000_000;
+            shared.metrics.store.compaction_ends(shared.clock.now(), seconds);
             tracing::info!("compact-revision" = revision, "finished scheduled compaction");
             shared.compacted.send_replace(revision);
         }
@@ -387,6 +408,44 @@ fn perform_apply(
             effects::send_snapshot(shared, *message, &ticket, &cluster);
         }
     }
+}
+
+/// Has a step of a compaction carried out, after a rest if there is to be one.
+fn compact(shared: &Arc<Shared>, task: commit::Task, rest: Rest, around: &Surroundings) {
+    if rest == Rest::None {
+        shared.metrics.store.compaction_begins(shared.clock.now());
+    }
+    let sleep = around.pace.compaction_sleep;
+    if rest == Rest::None || sleep.is_zero() {
+        shared.commit.complete(task);
+        return;
+    }
+    let shared = Arc::clone(shared);
+    around.runtime.spawn(async move {
+        tokio::time::sleep(sleep).await;
+        shared.commit.complete(task);
+    });
+}
+
+/// Counts what an entry has cost, with a warning if that was much.
+fn note_applied(shared: &Shared, applied: &apply::Applied, cost: Cost) {
+    let metrics = &shared.metrics;
+    metrics.applied(applied.index.get());
+    metrics.store.count(applied.counts);
+    let Some(kind) = applied.kind else { return };
+    if kind == RequestKind::Compaction {
+        metrics.store.compaction_applied(cost.took);
+    }
+    // A compaction that was made already is no failure, as in Go.
+    let is_success = !matches!(&applied.outcome, Err(error) if *error != Known::Compacted);
+    metrics.requests.applied(kind, cost.took, is_success, || Slow {
+        request: cost.slow.unwrap_or_default(),
+        response: match applied.outcome.as_ref().ok().and_then(apply::Response::encoded_len) {
+            Some(bytes) => format!("size:{bytes}"),
+            None => String::new(),
+        },
+        error: applied.outcome.as_ref().err().map(|error| error.text().to_owned()),
+    });
 }
 
 /// The raft snapshot of a committed state.
@@ -411,17 +470,25 @@ fn run_commit(shared: &Arc<Shared>, mut commits: Commits) -> Result<(), String> 
         tasks.extend(drained.drain(..));
         while let Some(task) = tasks.pop_front() {
             let start = shared.clock.now();
+            let mut waited = None;
             let finished = commits.run(task, |index| {
+                let prepared = shared.clock.now();
                 shared.log.complete(log::Task::Sync(index));
-                shared.synced.wait(index)
+                let is_synced = shared.synced.wait(index);
+                waited = Some((prepared, shared.clock.now()));
+                is_synced
             });
             let finished = finished.map_err(|error| error.to_string())?;
-            shared.metrics.committed(shared.clock.now().since(start));
+            let now = shared.clock.now();
+            if let Some((prepared, synced)) = waited {
+                shared.metrics.storage.committed(prepared.since(start), now.since(synced));
+            }
             match finished {
                 Finished::Committed(done) => {
                     shared.apply.complete(applying::Event::Committed(done));
                 }
                 Finished::Compacted { compaction, step } => {
+                    shared.metrics.store.compaction_step(now.since(start), step.deleted);
                     shared.apply.complete(applying::Event::Compacted { compaction, step });
                 }
                 Finished::Installed(loaded) => {

@@ -1,8 +1,10 @@
 //! The watch thread, and the streams of those who watch.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
+use env::Monotonic;
 use mvcc::ReadView;
 use prost::Message;
 use proto::twin::WatchResponse;
@@ -12,6 +14,8 @@ use watch::{Action, Create, Event, Hub, Limits, StreamId};
 use crate::handle::Node;
 use crate::shared::Shared;
 
+/// How soon changed numbers of streams and watches are told: counting them looks at every stream.
+const COUNTS_INTERVAL: Duration = Duration::from_millis(200);
 /// What may be queued for a stream, in bytes, before its watchers have to wait.
 const STREAM_BYTES_MAX: usize = 4 << 20;
 /// How much history is read at a time, in bytes.
@@ -88,6 +92,7 @@ impl WatchStream {
     /// The next response, its header with the revision alone; `None` when the member stops.
     pub async fn next(&mut self) -> Option<WatchResponse> {
         let response = self.responses.recv().await?;
+        self.shared.metrics.watches.taken(response.events.len());
         self.taken += response.encoded_len();
         // Told in larger pieces: the hub needs it only to know that there is room again.
         if self.taken >= STREAM_BYTES_MAX / 4 || self.responses.is_empty() {
@@ -103,6 +108,9 @@ impl Drop for WatchStream {
         let mut streams = self.shared.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.open.remove(&self.id);
         drop(streams);
+        while let Ok(response) = self.responses.try_recv() {
+            self.shared.metrics.watches.dropped(response.events.len());
+        }
         self.shared.watch.complete(Event::Close(self.id));
     }
 }
@@ -121,20 +129,51 @@ pub(crate) fn run(shared: &Shared) -> Result<(), mvcc::Error> {
     let mut compacted = first.compact_revision();
     let mut hub = Hub::new(first, limits);
     let mut events = Vec::new();
+    let mut counting = Counting::default();
     while !shared.watch.is_closed() {
-        let timeout = hub.is_behind().then_some(std::time::Duration::ZERO);
+        let was_behind = hub.is_behind();
+        let timeout = if was_behind { Some(Duration::ZERO) } else { counting.wait(shared) };
         shared.watch.drain(&mut events, timeout);
         keep_needed_views(&mut events, &mut compacted);
+        counting.changed(shared, was_behind || !events.is_empty());
         for event in events.drain(..) {
-            deliver(&shared.streams, hub.handle(event)?);
+            deliver(shared, hub.handle(event)?);
         }
         if hub.is_behind() {
-            deliver(&shared.streams, hub.catch_up()?);
+            deliver(shared, hub.catch_up()?);
         }
+        counting.tell_if_due(shared, &hub);
     }
     // Ends the streams.
     shared.streams.lock().unwrap_or_else(PoisonError::into_inner).open.clear();
     Ok(())
+}
+
+/// When the numbers of streams and watches are told next; never while nothing has changed.
+#[derive(Default)]
+struct Counting {
+    due: Option<Monotonic>,
+}
+
+impl Counting {
+    /// How long there is nothing to tell; `None` for as long as nothing changes.
+    fn wait(&self, shared: &Shared) -> Option<Duration> {
+        self.due.map(|due| due.since(shared.clock.now()))
+    }
+
+    fn changed(&mut self, shared: &Shared, changed: bool) {
+        if changed && self.due.is_none() {
+            self.due = Some(shared.clock.now() + COUNTS_INTERVAL);
+        }
+    }
+
+    fn tell_if_due(&mut self, shared: &Shared, hub: &Hub<ReadView>) {
+        if self.due.is_some_and(|due| due <= shared.clock.now()) {
+            self.due = None;
+            let (watchers, behind) = hub.counts();
+            shared.metrics.watches.counts(hub.streams(), watchers, behind);
+        }
+    }
 }
 
 /// Of several views that wait the last is worth reading, as it shows all, and the first with each
@@ -151,14 +190,18 @@ fn keep_needed_views(events: &mut Vec<Event<ReadView>>, compacted: &mut i64) {
     });
 }
 
-fn deliver(streams: &Mutex<Streams>, actions: Vec<Action>) {
+fn deliver(shared: &Shared, actions: Vec<Action>) {
     if actions.is_empty() {
         return;
     }
     env::fail_point!("beforeSendWatchResponse");
-    let mut streams = streams.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut streams = shared.streams.lock().unwrap_or_else(PoisonError::into_inner);
     for Action::Send(stream, response) in actions {
+        let events = response.events.len();
         let sent = streams.open.get(&stream).map(|sender| sender.try_send(response));
+        if matches!(sent, Some(Ok(()))) {
+            shared.metrics.watches.queued(events);
+        }
         if sent.is_some_and(|sent| sent.is_err()) {
             // Its reader is gone, or lets control messages pile up: an end it can see.
             streams.open.remove(&stream);

@@ -109,7 +109,9 @@ pub(crate) async fn hash(
 ) -> Result<pb::HashResponse, Error> {
     let ticket = server.node.ticket().await?;
     let header = server.header_now();
+    let start = server.node.now();
     let hash = server.aside(move || ticket.state.hash()).await?;
+    server.node.metrics().store.hashed(server.node.now().since(start));
     Ok(pb::HashResponse { header, hash: hash.map_err(|error| unreadable(&server.node, &error))? })
 }
 
@@ -119,6 +121,7 @@ pub(crate) async fn hash_kv(
     request: pb::HashKvRequest,
 ) -> Result<pb::HashKvResponse, Error> {
     let header = server.header_now();
+    let start = server.node.now();
     let hash = match server.node.compaction_hash(request.revision) {
         Some(hash) => hash,
         None => {
@@ -128,6 +131,7 @@ pub(crate) async fn hash_kv(
             hash.map_err(|error| failed(&server.node, error))?
         }
     };
+    server.node.metrics().store.hashed_history(server.node.now().since(start));
     Ok(pb::HashKvResponse {
         header,
         hash: hash.hash,

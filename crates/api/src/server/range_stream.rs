@@ -4,7 +4,8 @@
 //! Invariant: at most [`CHUNKS_MAX`] chunks wait for the caller; a chunk is made only when it can
 //! leave at once.
 
-use mvcc::RangeStream;
+use mvcc::{Counts, RangeStream};
+use node::ReadKind;
 use proto::access::Op;
 use proto::error::Error as Known;
 use proto::etcdserverpb as pb;
@@ -76,7 +77,12 @@ impl Ranging {
             let access = view.auth.access(&self.who.identity);
             let chunk = match access.read(&self.keys) {
                 Ok(()) => {
-                    let chunk = self.chunks.next(&view.read);
+                    let chunks = &mut self.chunks;
+                    let chunk = self.server.timed(ReadKind::Range, || {
+                        let chunk = chunks.next(&view.read)?;
+                        let ranges = u64::from(chunk.is_some());
+                        Ok((chunk, Counts { ranges, ..Counts::default() }))
+                    });
                     chunk.map_err(|error| failed(&self.server.node, error))
                 }
                 Err(refusal) => Err(Known::from(refusal).into()),

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use ::auth::Identity;
-use mvcc::ReadView;
-use node::Node;
+use mvcc::{Counts, ReadView};
+use node::{Node, ReadKind};
 use proto::access::{Access, Kind, Op, accesses};
 use proto::error::{Code, Error as Known};
 use proto::etcdserverpb::RangeRequest;
@@ -24,31 +24,50 @@ pub(crate) const LARGE_READS_AT_ONCE: usize = 16;
 /// How many keys a read may look at on a network thread.
 const KEYS_INLINE_MAX: i64 = 1000;
 
-/// What reads a request from a view.
-type Run<R, T> = fn(&ReadView, &R) -> mvcc::Result<T>;
+/// What reads a request from a view, with the store's operations that it took.
+type Run<R, T> = fn(&ReadView, &R) -> mvcc::Result<(T, Counts)>;
 
 impl Server {
     /// Answers a request that only reads, from the newest view.
     pub(crate) async fn read<R, T>(
         &self,
         who: &Admitted,
-        request: R,
+        kind: ReadKind,
+        request: &Arc<R>,
         run: Run<R, T>,
     ) -> Result<T, Error>
     where
-        R: Send + 'static,
+        R: Send + Sync + 'static,
         T: Send + 'static,
         for<'a> Op<'a>: From<&'a R>,
     {
-        let is_large = is_large(&self.node.view().read, Op::from(&request));
+        let is_large = is_large(&self.node.view().read, Op::from(&**request));
         let answer = if is_large {
-            let (node, identity) = (self.node.clone(), who.identity.clone());
-            self.aside(move || read_now(&node, &identity, &request, run)).await?
+            let (server, identity) = (self.clone(), who.identity.clone());
+            let request = Arc::clone(request);
+            self.aside(move || read_now(&server, &identity, kind, &*request, run)).await?
         } else {
-            read_now(&self.node, &who.identity, &request, run)
+            read_now(self, &who.identity, kind, &**request, run)
         };
         self.check_unchanged(who)?;
         answer
+    }
+
+    /// Reads from the store, and counts what that took.
+    pub(crate) fn timed<T>(
+        &self,
+        kind: ReadKind,
+        read: impl FnOnce() -> mvcc::Result<(T, Counts)>,
+    ) -> mvcc::Result<T> {
+        let start = self.node.now();
+        let answer = read();
+        let metrics = self.node.metrics();
+        if kind == ReadKind::Range {
+            metrics.requests.ranged(self.node.now().since(start), answer.is_ok());
+        }
+        let (answer, counts) = answer?;
+        metrics.store.count(counts);
+        Ok(answer)
     }
 
     /// Runs a large read off the network threads, with a limited number of others.
@@ -100,14 +119,20 @@ pub(crate) async fn off_network<T: Send + 'static>(
     }
 }
 
-fn read_now<R, T>(node: &Node, who: &Identity, request: &R, run: Run<R, T>) -> Result<T, Error>
+fn read_now<R, T>(
+    server: &Server,
+    who: &Identity,
+    kind: ReadKind,
+    request: &R,
+    run: Run<R, T>,
+) -> Result<T, Error>
 where
     for<'a> Op<'a>: From<&'a R>,
 {
-    let view = node.view();
+    let view = server.node.view();
     let op = Op::from(request);
     view.auth.check_op(who, op, |lease| view.leases.keys(lease)).map_err(Known::from)?;
-    run(&view.read, request).map_err(|error| failed(node, error))
+    server.timed(kind, || run(&view.read, request)).map_err(|error| failed(&server.node, error))
 }
 
 /// The answer to a read that failed: the caller's mistake, or a file that cannot be read.

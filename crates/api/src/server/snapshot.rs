@@ -61,6 +61,7 @@ struct Copy {
 
 impl Copy {
     async fn send(self, sender: &Sender) -> Result<(), Error> {
+        let start = self.node.now();
         let version = self.version.clone();
         let total = self.image.len();
         tracing::info!("total-bytes" = total, "storage-version" = %version,
@@ -79,6 +80,7 @@ impl Copy {
         }
         let digest = copy.digest.finalize();
         send(sender, &version, 0, Bytes::copy_from_slice(&digest)).await?;
+        copy.node.metrics().storage.snapshot_sent(copy.node.now().since(start));
         tracing::info!("total-bytes" = total, "storage-version" = %version,
             "successfully sent database snapshot to client");
         Ok(())

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use node::{WatchRequests, WatchStream};
+use node::{Sent, WatchRequests, WatchStream};
 use proto::error::Error as Known;
 use proto::etcdserverpb::watch_create_request::FilterType;
 use proto::etcdserverpb::watch_request::RequestUnion;
@@ -74,8 +74,19 @@ async fn forward(
         if response.created {
             creates.add_permits(1);
         }
+        let start = server.node.now();
+        let kind = kind_of(&response);
         server.fill(&mut response.header);
         slot.send(Ok(response));
+        server.node.metrics().watches.sent(kind, server.node.now().since(start));
+    }
+}
+
+fn kind_of(response: &WatchResponse) -> Sent {
+    match response.events.len() {
+        0 if response.created || response.canceled => Sent::Control,
+        0 => Sent::Progress,
+        events => Sent::Events(events),
     }
 }
 

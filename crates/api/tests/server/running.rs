@@ -152,6 +152,7 @@ fn options(paths: Paths, quota: Quota) -> Options {
             strict_reconfig_check: true,
             learners_max: 1,
             max_cluster_version: MaxClusterVersion::Auto,
+            warning_apply: Duration::from_millis(100),
         },
     }
 }

@@ -79,6 +79,7 @@ pub fn options(data: &Path) -> Options {
             strict_reconfig_check: true,
             learners_max: 1,
             max_cluster_version: MaxClusterVersion::Auto,
+            warning_apply: Duration::from_millis(100),
         },
     }
 }
