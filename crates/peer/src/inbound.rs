@@ -229,17 +229,29 @@ impl Inbox {
     }
 }
 
-/// What one sender may have waiting.
+/// What one sender may have waiting, and what may be under way from it.
 #[derive(Clone)]
 pub(crate) struct Credits {
     messages: Budget,
     proposals: Budget,
+    /// Posted messages that are read.
+    pub(crate) posts: Arc<Semaphore>,
+    /// Their bytes.
+    pub(crate) post_bytes: Arc<Semaphore>,
+    /// Snapshots that are received.
+    pub(crate) snapshots: Arc<Semaphore>,
 }
 
 impl Credits {
     /// Full credits.
     pub(crate) fn new() -> Self {
-        Self { messages: Budget::new(), proposals: Budget::new() }
+        Self {
+            messages: Budget::new(),
+            proposals: Budget::new(),
+            posts: Arc::new(Semaphore::new(limits::POSTS_MAX)),
+            post_bytes: Arc::new(Semaphore::new(limits::MESSAGE_BYTES_MAX)),
+            snapshots: Arc::new(Semaphore::new(limits::SNAPSHOTS_RECEIVED_MAX)),
+        }
     }
 
     fn of(&self, kind: MessageType) -> &Budget {

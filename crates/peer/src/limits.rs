@@ -35,11 +35,11 @@ pub const INBOUND_BYTES_MAX: usize = 128 << 20;
 pub const MESSAGE_BYTES_MAX: usize = 512 << 20;
 /// The largest message in front of a snapshot's database, as in Go.
 pub const SNAPSHOT_MESSAGE_BYTES_MAX: usize = 64 << 20;
-/// Posted messages that are read at one time; further ones wait.
+/// Posted messages of one peer that are read at one time; further ones wait.
 pub const POSTS_MAX: usize = 64;
 /// Snapshots that are sent at one time, to all peers; further ones fail.
 pub const SNAPSHOTS_SENT_MAX: usize = 16;
-/// Snapshots that are received at one time; further ones are refused.
+/// Snapshots of one peer that are received at one time; further ones are refused.
 pub const SNAPSHOTS_RECEIVED_MAX: usize = 4;
 /// Senders that are known by their own word only; further ones get no answers.
 pub const REMOTES_MAX: usize = 64;

@@ -30,6 +30,10 @@ struct Maps {
 
 impl Members {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.metrics.set_known(shared.local, shared.local, true);
+        for removed in shared.removed() {
+            shared.metrics.set_known(shared.local, removed, false);
+        }
         Self { shared, maps: RwLock::default() }
     }
 
@@ -77,6 +81,7 @@ impl Members {
         let peer = Peer::start(&self.shared, id, address::parse_all(urls));
         maps.peers.insert(id, Arc::new(peer));
         drop(maps);
+        self.shared.metrics.set_known(self.shared.local, id, true);
         self.log_urls(id, urls, "added remote peer");
     }
 
@@ -89,6 +94,7 @@ impl Members {
 
     pub(crate) fn remove_peer(&self, id: MemberId) {
         self.shared.set_removed(id);
+        self.shared.metrics.set_known(self.shared.local, id, false);
         let (peer, remote) = {
             let mut maps = self.write();
             (maps.peers.remove(&id), maps.remotes.remove(&id))

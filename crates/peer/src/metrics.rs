@@ -7,6 +7,7 @@ use types::MemberId;
 pub(crate) struct Metrics {
     pub(crate) active_peers: Labelled<Gauge>,
     pub(crate) disconnected_peers: Labelled<Counter>,
+    known_peers: Labelled<Gauge>,
     sent_bytes: Labelled<Counter>,
     received_bytes: Labelled<Counter>,
     sent_failures: Labelled<Counter>,
@@ -46,6 +47,11 @@ impl Metrics {
                 "The total number of disconnected peers.",
                 pair,
             ),
+            known_peers: registry.gauges(
+                "etcd_network_known_peers",
+                "The current number of known peers.",
+                pair,
+            ),
             sent_bytes: registry.counters(
                 "etcd_network_peer_sent_bytes_total",
                 "The total number of bytes sent to peers.",
@@ -75,6 +81,12 @@ impl Metrics {
             snapshot_send: sent_snapshots(registry),
             snapshot_receive: received_snapshots(registry),
         }
+    }
+
+    /// Whether a member belongs to the cluster, itself included.
+    pub(crate) fn set_known(&self, local: MemberId, remote: MemberId, is_known: bool) {
+        let gauge = self.known_peers.with(&[&local.to_string(), &remote.to_string()]);
+        gauge.set(f64::from(u8::from(is_known)));
     }
 
     pub(crate) fn sent_bytes(&self, to: MemberId) -> Counter {

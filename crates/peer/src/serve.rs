@@ -91,7 +91,7 @@ where
         shared.metrics.received_failure(headers::text(headers, headers::SERVER_FROM));
         reply::text(StatusCode::BAD_REQUEST, answer)
     };
-    let bytes = match tokio::time::timeout(POST_TIMEOUT, collect(shared, body)).await {
+    let bytes = match tokio::time::timeout(POST_TIMEOUT, collect(credits, body)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) => {
             return bad("failed to read Raft message", &error, "error reading raft message");
@@ -136,8 +136,8 @@ where
     reply
 }
 
-/// Reads a posted message, while the bytes of all that are being read stay within a bound.
-async fn collect<B>(shared: &Shared, body: B) -> Result<Bytes, BoxError>
+/// Reads a posted message, while the bytes of all that its sender posts stay within a bound.
+async fn collect<B>(credits: &Credits, body: B) -> Result<Bytes, BoxError>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
@@ -147,8 +147,8 @@ where
     if size > MESSAGE_BYTES_MAX {
         return Err("the message is too large".into());
     }
-    let _turn = shared.posts.acquire().await?;
-    let _bytes = shared.post_bytes.acquire_many(u32::try_from(size)?).await?;
+    let _turn = credits.posts.acquire().await?;
+    let _bytes = credits.post_bytes.acquire_many(u32::try_from(size)?).await?;
     let mut body = Limited::new(body, size);
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {

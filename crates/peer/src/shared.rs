@@ -49,12 +49,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     /// For senders that are no peers, all of them together.
     pub(crate) strangers: Credits,
-    /// Posted messages that are read.
-    pub(crate) posts: Semaphore,
-    /// Their bytes.
-    pub(crate) post_bytes: Semaphore,
     pub(crate) snapshots_sent: Arc<Semaphore>,
-    pub(crate) snapshots_received: Semaphore,
 }
 
 impl Shared {
@@ -77,10 +72,7 @@ impl Shared {
             inbox,
             runtime: Handle::current(),
             strangers: Credits::new(),
-            posts: Semaphore::new(limits::POSTS_MAX),
-            post_bytes: Semaphore::new(limits::MESSAGE_BYTES_MAX),
             snapshots_sent: Arc::new(Semaphore::new(limits::SNAPSHOTS_SENT_MAX)),
-            snapshots_received: Semaphore::new(limits::SNAPSHOTS_RECEIVED_MAX),
         }
     }
 
@@ -100,6 +92,12 @@ impl Shared {
     /// Whether a member was removed for good.
     pub(crate) fn is_removed(&self, id: MemberId) -> bool {
         self.removed.read().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+
+    /// All members that were removed for good.
+    pub(crate) fn removed(&self) -> Vec<MemberId> {
+        let removed = self.removed.read().unwrap_or_else(PoisonError::into_inner);
+        removed.iter().copied().collect()
     }
 
     pub(crate) fn set_removed(&self, id: MemberId) {

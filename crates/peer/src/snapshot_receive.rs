@@ -41,7 +41,7 @@ where
     B::Error: Into<BoxError>,
 {
     let started = shared.now();
-    let Ok(_permit) = shared.snapshots_received.try_acquire() else {
+    let Ok(_permit) = credits.snapshots.try_acquire() else {
         shared.metrics.snapshot_refused(headers::text(headers, headers::SERVER_FROM));
         let reason = "too many snapshots are being received";
         return reply::text(StatusCode::SERVICE_UNAVAILABLE, reason);

@@ -216,7 +216,11 @@ async fn what_a_peer_cannot_be_told_is_reported() {
 async fn a_removed_member_is_told_so_by_its_streams() {
     let (one, mut two) = (Member::start(1).await, Member::start(2).await);
     connect(&[&one, &two]).await;
+    let known =
+        |id| one.metric(&format!("etcd_network_known_peers{{Local=\"1\",Remote=\"{id}\"}}"));
+    assert_eq!((known(1), known(2)), (Some(1.0), Some(1.0)));
     one.transport.remove_peer(two.id);
+    assert_eq!((known(1), known(2)), (Some(1.0), Some(0.0)));
     assert_eq!(one.transport.active_since(two.id), None);
     two.wait_for(&Event::Removed).await;
     // It does not come back.
