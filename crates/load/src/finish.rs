@@ -3,7 +3,7 @@
 use crate::api::Api;
 use crate::load::{Load, Recording};
 use crate::send::send;
-use crate::shared::Shared;
+use crate::shared::{Record, Shared};
 use anyhow::{Context, Result, bail, ensure};
 use checker::{Base, Call, Final, Hash, History, Member, Operation, Outcome};
 use proto::etcdserverpb::PutRequest;
@@ -35,24 +35,24 @@ pub async fn finish(mut load: Load) -> Result<Recording> {
     }
     let hashes = final_hashes(&shared, newest).await?;
     let end = shared.now();
-    let (history, failures, compared, broken) = shared.record(|record| {
+    let record = shared.record(|record| {
         record.hashes.extend(hashes);
-        let record = std::mem::take(record);
-        let history = History {
-            base: Base::default(),
-            operations: record.operations,
-            watches: record.watches,
-            starts: record.starts,
-            hashes: record.hashes,
-            finals,
-            end,
-            settled: Some(newest),
-            lease_grace: Some(LEASE_GRACE),
-        };
-        (history, record.failures, record.compared, record.broken)
+        std::mem::take(record)
     });
-    ensure!(broken.is_empty(), "not recorded: {broken:?}");
-    Ok(Recording { history, failures, compared })
+    ensure!(record.broken.is_empty(), "not recorded: {:?}", record.broken);
+    let history = History {
+        base: Base::default(),
+        operations: record.operations,
+        watches: record.watches,
+        starts: record.starts,
+        hashes: record.hashes,
+        finals,
+        end,
+        settled: Some(newest),
+        lease_grace: Some(LEASE_GRACE),
+    };
+    let Record { failures, compared, kept_lost, .. } = record;
+    Ok(Recording { history, failures, compared, kept_lost })
 }
 
 /// A write behind all others; its revision.

@@ -64,6 +64,8 @@ impl Lender {
             self.session.wander();
             let renewed = self.session.call(Call::KeepAlive(LeaseId(id))).await?;
             if let Outcome::Done { reply: Reply::KeepAlive { ttl: ..=0 }, .. } = renewed {
+                let lost = u64::from(self.habit == Habit::Keep);
+                self.session.shared.record(|record| record.kept_lost += lost);
                 return Some(());
             }
             if self.session.rng.below(4) == 0 {

@@ -29,8 +29,10 @@ pub struct Plan {
     pub clients: u32,
     /// Clients with leases.
     pub lenders: u32,
-    /// Seconds that the leases live.
+    /// Seconds that leases live which are to end.
     pub lease_ttl: i64,
+    /// Seconds that leases live which are kept alive.
+    pub kept_ttl: i64,
     /// Keys.
     pub keys: u64,
     /// The longest value.
@@ -52,7 +54,8 @@ impl Plan {
             endpoints,
             clients: 12,
             lenders: 6,
-            lease_ttl: 4,
+            lease_ttl: 3,
+            kept_ttl: 15,
             keys: 100,
             value_bytes_max: 64,
             pause: Duration::from_millis(5),
@@ -82,6 +85,9 @@ pub struct Recording {
     pub failures: Vec<Failure>,
     /// Compactions after which every member gave its hash.
     pub compared: u64,
+    /// Leases that were to be kept alive and ended nevertheless, be it that no renewal got through
+    /// in time.
+    pub kept_lost: u64,
 }
 
 impl Load {
@@ -102,8 +108,11 @@ impl Load {
             load.clients.spawn(kv::run(session, calls, pause));
         }
         for lender in 0..load.plan.lenders {
-            let habit = if lender % 3 == 0 { Habit::Keep } else { Habit::Change };
-            let lender = Lender::new(load.session(), habit, load.plan.lease_ttl);
+            let (habit, ttl) = match lender % 3 {
+                0 => (Habit::Keep, load.plan.kept_ttl),
+                _ => (Habit::Change, load.plan.lease_ttl),
+            };
+            let lender = Lender::new(load.session(), habit, ttl);
             load.clients.spawn(lender.run());
         }
         if let Some(pause) = load.plan.compaction {

@@ -35,6 +35,8 @@ pub struct Record {
     pub failures: Vec<Failure>,
     /// Compactions after which every member gave its hash.
     pub compared: u64,
+    /// Leases that were to be kept alive and ended nevertheless.
+    pub kept_lost: u64,
     /// What could not be recorded.
     pub broken: Vec<String>,
 }

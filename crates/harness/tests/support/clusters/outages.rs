@@ -1,0 +1,63 @@
+//! When members were down, and which errors of clients that excuses.
+
+use checker::{Member, Time};
+use load::Failure;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A connection may still be on its way to a member that serves again.
+const AFTER_START: Duration = Duration::from_secs(1);
+
+/// An election, with the default timers, and the proposals that wait for it.
+const ELECTION: Duration = Duration::from_secs(5);
+
+/// A time in which a member, or the whole cluster, could not serve.
+#[derive(Clone, Copy, Debug)]
+struct Outage {
+    /// All members where there is none.
+    member: Option<Member>,
+    from: Time,
+    until: Time,
+}
+
+/// The outages of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Outages {
+    outages: Vec<Outage>,
+}
+
+impl Outages {
+    /// A member was down from before one moment to after another.
+    pub fn down(&mut self, member: Member, from: Time, until: Time) {
+        let until = until.after(AFTER_START);
+        self.outages.push(Outage { member: Some(member), from, until });
+    }
+
+    /// A leader went at this moment: until another is elected, no member serves.
+    pub fn election(&mut self, from: Time) {
+        self.outages.push(Outage { member: None, from, until: from.after(ELECTION) });
+    }
+
+    /// Whether a call was under way while its member, or the cluster, could not serve.
+    pub fn excuses(&self, failure: &Failure) -> bool {
+        self.outages.iter().any(|outage| {
+            let concerned = outage.member.is_none_or(|member| member == failure.member);
+            concerned && failure.begin < outage.until && outage.from < failure.end
+        })
+    }
+
+    /// The errors that nothing excuses.
+    pub fn unexcused(&self, failures: &[Failure]) -> Vec<Failure> {
+        failures.iter().filter(|failure| !self.excuses(failure)).cloned().collect()
+    }
+}
+
+/// How many failures there are of each kind.
+pub fn kinds(failures: &[Failure]) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for failure in failures {
+        let text: String = failure.message.chars().take(80).collect();
+        *kinds.entry(format!("{:?}: {text}", failure.code)).or_default() += 1;
+    }
+    kinds
+}
