@@ -199,7 +199,11 @@ impl<'a> Placing<'a> {
             let changes = self.store.changes(revision).expect("a revision of the log");
             let writer = changes.iter().find_map(|change| {
                 let kv = change.kv.as_ref()?;
-                values.get(&(kv.key.clone(), kv.value.clone())).copied()
+                // A value that was there already was kept, not put.
+                let before = self.store.get(&change.key, revision - 1);
+                let kept = before.is_some_and(|before| before.value == kv.value);
+                let writer = values.get(&(kv.key.clone(), kv.value.clone())).copied();
+                writer.filter(|_| !kept)
             });
             match writer {
                 Some(writer) => self.claim_by_value(writer, revision, changes),
@@ -210,20 +214,20 @@ impl<'a> Placing<'a> {
 
     fn claim_by_value(&mut self, number: usize, revision: i64, changes: &[Change]) {
         let operation = &self.history.operations[number];
+        let what = || show(number, operation);
         match &operation.outcome {
             Outcome::Refused { .. } => self.report.add(Kind::RefusedButApplied, || {
-                format!("revision {revision} is {}, which was refused", show(number, operation))
+                format!("revision {revision} is {}, which was refused", what())
             }),
             _ if self.places.calls[number].is_some_and(|place| !place.behind) => {
                 let before = self.places.calls[number].map_or(0, |place| place.revision);
                 self.report.add(Kind::AppliedTwice, || {
-                    let what = show(number, operation);
-                    format!("at revisions {before} and {revision}: {what}")
+                    format!("at revisions {before} and {revision}: {}", what())
                 });
             }
             Outcome::Done { header, .. } => self.report.add(Kind::LostWrite, || {
-                let what = show(number, operation);
-                format!("{what} was acknowledged at {}, but is at {revision}", header.revision)
+                let acknowledged = header.revision;
+                format!("{} was acknowledged at {acknowledged}, but is at {revision}", what())
             }),
             Outcome::Unknown => {
                 let made = evaluate(&operation.call, self.store, revision - 1);
@@ -231,13 +235,13 @@ impl<'a> Placing<'a> {
                     self.report.counts.unknown_applied += 1;
                 } else {
                     self.report.add(Kind::UnclaimedRevision, || {
-                        let what = show(number, operation);
-                        format!("revision {revision} is {}, not all of {what}", describe(changes))
+                        let found = describe(changes);
+                        format!("revision {revision} is {found}, not all of {}", what())
                     });
                 }
+                self.claim(number, revision);
             }
         }
-        self.claim(number, revision);
     }
 
     /// Deletions, and puts that keep the value.
@@ -360,7 +364,7 @@ fn txn_pairs(request: &TxnRequest, each: &mut impl FnMut(&Bytes, &Bytes)) {
 /// A call for reports.
 pub fn show(number: usize, operation: &Operation) -> String {
     let Operation { client, member, begin, call, .. } = operation;
-    let call: String = format!("{call:?}").chars().take(700).collect();
+    let call: String = format!("{call:?}").chars().take(400).collect();
     let end = operation.end();
     let header = operation.header();
     let at = header.map_or(String::new(), |header| format!(" at revision {}", header.revision));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Violations of one kind that are described; the others are counted.
-const DESCRIBED_MAX: usize = 20;
+const DESCRIBED_MAX: usize = 5;
 
 /// What is wrong.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]

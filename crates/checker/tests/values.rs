@@ -238,9 +238,22 @@ fn an_unknown_write_that_was_seen_before_it_was_sent() {
 fn a_write_that_was_carried_out_twice() {
     let mut tape = some();
     tape.put("c", "c1");
+    tape.put("c", "c2");
     tape.apply_put("c", "c1", 0);
     tape.watch(0, all());
     tape.assert_found(&[Kind::AppliedTwice]);
+    // At once: as if somebody had put it again and kept the value, but nobody did.
+    let mut tape = some();
+    tape.put("c", "c1");
+    tape.apply_put("c", "c1", 0);
+    tape.watch(0, all());
+    tape.assert_found(&[Kind::UnclaimedRevision]);
+    let Call::Put(mut keep) = Tape::put_call("c", "") else { panic!() };
+    keep.ignore_value = true;
+    let begin = tape.history.operations[5].begin;
+    tape.record(0, Call::Put(keep), Outcome::Unknown);
+    tape.history.operations[6].begin = begin;
+    tape.assert_clean();
 }
 
 #[test]
