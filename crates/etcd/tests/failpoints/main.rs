@@ -114,8 +114,8 @@ fn every_point_is_listed_and_reached_and_goes_on() {
 fn a_panic_at_any_point_ends_the_process_and_it_starts_again() {
     let mut member = Member::start("panics", "");
     for name in of_one_member().filter(|name| *name != "beforePublishing") {
-        assert_eq!(member.control.put(&format!("/{name}"), "panic").0, 204, "{name}");
         let traffic = member.traffic();
+        assert_eq!(member.control.put(&format!("/{name}"), "panic").0, 204, "{name}");
         let exit = member.server().wait(REACHED_MAX).unwrap();
         drop(traffic);
         let exit = exit.unwrap_or_else(|| panic!("{name}: the process lives"));
