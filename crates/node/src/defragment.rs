@@ -12,11 +12,12 @@ use crate::handle::Node;
 const ATTEMPTS: usize = 20;
 
 impl Node {
-    /// Rewrites the database without its holes.
+    /// Rewrites the database without its holes; one caller after another.
     ///
     /// # Errors
     /// With the reason, when the copy cannot be made: the database is as before.
     pub async fn defragment(&self) -> Result<(), Status> {
+        let _turn = self.0.defragmenting.lock().await;
         let start = self.now();
         let under_way = self.metrics().storage.defragmentation();
         let done = self.rewrite().await;

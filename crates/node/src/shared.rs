@@ -115,6 +115,8 @@ pub(crate) struct Shared {
     pub(crate) tokens: Mutex<TokenProvider>,
     pub(crate) hashes: Mutex<Hashes>,
 
+    /// Held by the defragmentation that is under way.
+    pub(crate) defragmenting: tokio::sync::Mutex<()>,
     pub(crate) streams: Mutex<Streams>,
     pub(crate) synced: Synced,
     pub(crate) metrics: Metrics,
@@ -172,6 +174,7 @@ impl Shared {
             deadlines: Mutex::new(parts.deadlines),
             tokens: Mutex::new(parts.tokens),
             hashes: Mutex::default(),
+            defragmenting: tokio::sync::Mutex::default(),
             streams: Mutex::default(),
             synced: Synced::default(),
             metrics: parts.metrics,

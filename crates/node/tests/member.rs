@@ -80,6 +80,17 @@ async fn a_compaction_and_a_defragmentation_keep_what_is_newest() {
     tokio::task::block_in_place(|| member.stop());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn defragmentations_at_once_wait_for_each_other() {
+    let folder = Folder::new("defragmentations");
+    let member = start(&folder.0);
+    put(&member, "k", "v").await;
+    let node = member.node();
+    let all = tokio::join!(node.defragment(), node.defragment(), node.defragment());
+    assert_eq!(all, (Ok(()), Ok(()), Ok(())));
+    tokio::task::block_in_place(|| member.stop());
+}
+
 /// Where nothing is alive, a hash takes in whatever records are there, as Go's does: it must not
 /// see those that a compaction has removed once the compaction is said to be done.
 #[tokio::test(flavor = "multi_thread")]
