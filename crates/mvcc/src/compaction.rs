@@ -98,9 +98,6 @@ impl Compaction {
         committer: &mut Committer,
         batch_records: usize,
     ) -> backend::Result<Step> {
-        if self.next == Revision::default() {
-            env::fail_point!("compactAfterCommitScheduledCompact");
-        }
         let whole = match self.hash_is_whole {
             Some(whole) => whole,
             None => *self.hash_is_whole.insert(self.follows_a_finished_one(committer)?),

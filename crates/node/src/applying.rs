@@ -357,7 +357,6 @@ impl<T> Applying<T> {
         }
         let compaction = self.applier.begin_compaction(*order);
         self.compactions.pop_front();
-        env::fail_point!("compactBeforeCommitScheduledCompact");
         self.compacting = true;
         self.want(Purpose::Compaction(Box::new(compaction)));
     }

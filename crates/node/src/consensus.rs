@@ -307,8 +307,10 @@ impl<R> Consensus<R> {
         let Append { hard_state, snapshot, entries, responses } = append;
         let storage = self.raw.storage_mut();
         if let Some(snapshot) = snapshot {
+            env::fail_point!("raftBeforeApplySnap");
             let applied = storage.apply_snapshot((*snapshot).clone());
             applied.expect("raft restores only what is newer than its log");
+            env::fail_point!("raftAfterApplySnap");
             actions.push(Action::Install(snapshot));
         }
         let storage = self.raw.storage_mut();
@@ -316,6 +318,7 @@ impl<R> Consensus<R> {
         if let Some(hard_state) = hard_state {
             storage.set_hard_state(hard_state);
         }
+        env::fail_point!("raftBeforeAdvance");
         self.deliver(responses, actions);
     }
 
@@ -328,6 +331,7 @@ impl<R> Consensus<R> {
             self.raw.storage_response(response);
         }
         if !others.is_empty() {
+            env::fail_point!("raftBeforeFollowerSend");
             actions.push(Action::Send(others));
         }
     }
@@ -399,6 +403,9 @@ impl<R> Consensus<R> {
             }
         }
         // A leader's messages leave before its own log is synced.
+        if self.raw.soft_state().role == Role::Leader {
+            env::fail_point!("raftBeforeLeaderSend");
+        }
         self.send(ready.messages, actions);
         if let Some(append) = ready.append {
             let raft::StorageAppend { hard_state, snapshot, entries, responses } = append;

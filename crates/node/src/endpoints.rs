@@ -13,7 +13,7 @@ use crate::ask::{
     DOWNGRADE_ENABLED, HASH_KV, JSON, LEASES, LEASES_INTERNAL, MEMBERS, PROMOTE, PROTOBUF, VERSION,
 };
 use crate::handle::Node;
-use crate::leases::Refusal;
+use crate::leases::{Asker, Refusal};
 use crate::network::{Answer, Method, Question};
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -94,7 +94,7 @@ impl Node {
         let Ok(request) = pb::LeaseKeepAliveRequest::decode(body(question)) else {
             return text(400, "error unmarshalling request");
         };
-        match self.renew_here(LeaseId(request.id), &|_| Ok(())).await {
+        match self.renew_here(LeaseId(request.id), Asker::Member, &|_| Ok(())).await {
             Ok(ttl) => protobuf(&pb::LeaseKeepAliveResponse { header: None, id: request.id, ttl }),
             Err(refusal) => lease_refusal(&refusal, 400),
         }
@@ -106,7 +106,7 @@ impl Node {
         let Some(request) = request else {
             return text(400, "error unmarshalling request");
         };
-        match self.time_to_live_here(&request, &|_| Ok(())).await {
+        match self.time_to_live_here(&request, Asker::Member, &|_| Ok(())).await {
             Ok(response) => {
                 let header = Some(pb::ResponseHeader::default());
                 let response = pb::LeaseTimeToLiveResponse { header, ..response };

@@ -82,7 +82,8 @@ impl Node {
     #[must_use]
     pub fn is_learner(&self) -> bool {
         let view = self.0.view();
-        view.cluster.member(self.0.member_id).is_some_and(|member| member.is_learner)
+        view.cluster.is_member(self.0.member_id)
+            && view.cluster.member(self.0.member_id).is_some_and(|member| member.is_learner)
     }
 
     /// The sizes of the database.

@@ -23,6 +23,15 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// Whether a caller may do something, given the state it would be done in.
 pub type Check<'a> = &'a (dyn Fn(&View) -> Result<(), Status> + Sync);
 
+/// Who asks the leader.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Asker {
+    /// A client of its own.
+    Client,
+    /// Another member, for one of its clients.
+    Member,
+}
+
 /// Why the leader itself did not answer.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Refusal {
@@ -87,7 +96,7 @@ impl Node {
         let asking = async {
             loop {
                 if self.leads().await {
-                    match self.renew_here(id, check).await {
+                    match self.renew_here(id, Asker::Client, check).await {
                         Err(Refusal::NotPrimary) => {}
                         answer => return Ok(answer?),
                     }
@@ -109,14 +118,22 @@ impl Node {
     }
 
     /// Renews a lease as the leader.
-    pub(crate) async fn renew_here(&self, id: LeaseId, check: Check<'_>) -> Result<i64, Refusal> {
+    pub(crate) async fn renew_here(
+        &self,
+        id: LeaseId,
+        asker: Asker,
+        check: Check<'_>,
+    ) -> Result<i64, Refusal> {
         loop {
             if !self.leads().await {
                 return Err(Refusal::NotPrimary);
             }
             self.applied_all().await.map_err(Refusal::Status)?;
-            env::fail_point!("beforeServeHTTPLeaseRenew");
+            if asker == Asker::Member {
+                env::fail_point!("beforeServeHTTPLeaseRenew");
+            }
             check(&self.view()).map_err(Refusal::Status)?;
+            env::fail_point!("beforeCheckpointInLeaseRenew");
             let renewal = {
                 let now = self.0.clock.now();
                 self.0.deadlines().renew(now, id)?
@@ -128,7 +145,6 @@ impl Node {
                 }
                 // What was noted of the lease's remaining time has to be taken back first.
                 Renewal::CheckpointFirst => {
-                    env::fail_point!("beforeCheckpointInLeaseRenew");
                     self.clear_checkpoint(id).await.map_err(Refusal::Status)?;
                 }
                 Renewal::RevokePending => {
@@ -187,7 +203,7 @@ impl Node {
         let asking = async {
             loop {
                 if self.leads().await {
-                    match self.time_to_live_here(&request, check).await {
+                    match self.time_to_live_here(&request, Asker::Client, check).await {
                         Err(Refusal::NotPrimary) => {}
                         Err(Refusal::NotFound) => return Ok(None),
                         answer => return Ok(Some(answer?)),
@@ -218,12 +234,15 @@ impl Node {
     pub(crate) async fn time_to_live_here(
         &self,
         request: &pb::LeaseTimeToLiveRequest,
+        asker: Asker,
         check: Check<'_>,
     ) -> Result<pb::LeaseTimeToLiveResponse, Refusal> {
         let id = LeaseId(request.id);
         self.applied_all().await.map_err(Refusal::Status)?;
-        env::fail_point!("beforeLookupWhenLeaseTimeToLive");
-        env::fail_point!("beforeLookupWhenForwardLeaseTimeToLive");
+        match asker {
+            Asker::Client => env::fail_point!("beforeLookupWhenLeaseTimeToLive"),
+            Asker::Member => env::fail_point!("beforeLookupWhenForwardLeaseTimeToLive"),
+        }
         let remaining = {
             let now = self.0.clock.now();
             self.0.deadlines().remaining(now, id)?

@@ -139,13 +139,20 @@ impl Log {
         let mut round = Round::default();
         let mut pending = Vec::new();
         let mut sync = Sync::Skippable;
+        let mut restored = None;
         for task in tasks.drain(..) {
             match task {
                 Task::Append(append) => {
                     env::fail_point!("raftBeforeSave");
                     if let Some(snapshot) = &append.snapshot {
                         self.flush(sync, &mut pending, &mut round)?;
+                        env::fail_point!("raftBeforeSaveSnap");
                         self.save_snapshot(snapshot, &mut round)?;
+                        env::fail_point!("raftAfterSaveSnap");
+                        // The log before it may be let go only when a commit index that covers it
+                        // is durable.
+                        restored = Some(Index(snapshot.metadata.index));
+                        sync = Sync::Required;
                     }
                     self.wal.append(append.hard_state, &append.entries)?;
                     pending.push(Done::Appended(append));
@@ -161,10 +168,7 @@ impl Log {
                     self.save_snapshot(&snapshot, &mut round)?;
                     round.done.push(Done::SnapshotSaved(snapshot));
                 }
-                Task::Release(index) => {
-                    self.wal.release_to(index);
-                    env::fail_point!("raftAfterWALRelease");
-                }
+                Task::Release(index) => self.wal.release_to(index),
                 // Without a segment made ahead the log makes one itself, when it needs it.
                 Task::Prepared(outcome) => {
                     if let Err(error) = self.wal.accept(*outcome) {
@@ -179,6 +183,10 @@ impl Log {
             }
         }
         self.flush(sync, &mut pending, &mut round)?;
+        if let Some(index) = restored {
+            self.wal.release_to(index);
+            env::fail_point!("raftAfterWALRelease");
+        }
         Ok(round)
     }
 
@@ -201,7 +209,6 @@ impl Log {
     /// The document first, its record second: a record without a document would be a promise that
     /// is not kept (spec/snap.md 4.1).
     fn save_snapshot(&mut self, snapshot: &Snapshot, round: &mut Round) -> Result<(), Error> {
-        env::fail_point!("raftBeforeSaveSnap");
         let saved = self.snapshots.save(snapshot)?;
         let metadata = &snapshot.metadata;
         env::fail_point!("raftBeforeWALSaveSnaphot");
@@ -210,7 +217,6 @@ impl Log {
             term: metadata.term,
             conf_state: Some(metadata.conf_state.clone()),
         })?;
-        env::fail_point!("raftAfterSaveSnap");
         round.add(flushed);
         self.snapshots.release_databases(Index(metadata.index))?;
         tracing::info!("snapshot-index" = metadata.index, path = %saved.path.display(),

@@ -12,6 +12,11 @@ impl Control {
         Self(port)
     }
 
+    /// Whether anybody listens.
+    pub fn is_there(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.0.number())).is_ok()
+    }
+
     /// Status and body of an answer.
     fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.0.number())).unwrap();

@@ -4,6 +4,7 @@
 //! Only in a build that has them: `cargo test -p etcd --features failpoints --test failpoints`.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod cluster;
 mod control;
 mod traffic;
 
@@ -18,23 +19,23 @@ use traffic::Traffic;
 /// How long a point may take to be reached.
 const REACHED_MAX: Duration = Duration::from_secs(60);
 
-/// What only several members reach, or leases older than a checkpoint's interval.
-const NOT_HERE: [&str; 11] = [
-    "afterIsMemberExist",
+/// What only several members reach.
+const OF_CLUSTERS: [&str; 11] = [
     "applyAfterOpenSnapshot",
     "applyBeforeOpenSnapshot",
-    "beforeCheckpointInLeaseRenew",
     "beforeLookupWhenForwardLeaseTimeToLive",
+    "beforeServeHTTPLeaseRenew",
     "raftAfterApplySnap",
-    "raftBeforeAdvance",
+    "raftAfterSaveSnap",
+    "raftAfterWALRelease",
     "raftBeforeApplySnap",
     "raftBeforeFollowerSend",
-    "raftBeforeLeaderSend",
+    "raftBeforeSaveSnap",
     "raftDropHeartbeat",
 ];
 
 fn of_one_member() -> impl Iterator<Item = &'static str> {
-    POINTS.iter().map(|(name, _)| *name).filter(|name| !NOT_HERE.contains(name))
+    POINTS.iter().map(|(name, _)| *name).filter(|name| !OF_CLUSTERS.contains(name))
 }
 
 /// A member of one with its fail points.
@@ -55,13 +56,12 @@ impl Member {
             ("GOFAIL_HTTP", format!("127.0.0.1:{}", port.number())),
             ("GOFAIL_FAILPOINTS", failpoints.to_owned()),
         ];
-        let flags = ["--snapshot-count=50", "--feature-gates=LeaseCheckpoint=true"];
         let options = ServerOptions {
             program: PathBuf::from(env!("CARGO_BIN_EXE_etcd")),
             name: name.to_owned(),
             data_dir: folder.path().join("data"),
             log: folder.path().join("log"),
-            arguments: flags.map(str::to_owned).to_vec(),
+            arguments: vec!["--snapshot-count=50".to_owned()],
             variables: variables.map(|(name, value)| (name.to_owned(), value)).to_vec(),
         };
         let (client, peer) = (Port::take().unwrap(), Port::take().unwrap());
@@ -80,7 +80,7 @@ impl Member {
     }
 
     fn traffic(&mut self) -> Traffic {
-        Traffic::start(&self.server().endpoint())
+        Traffic::start(&self.server().endpoint(), &traffic::ALL)
     }
 }
 

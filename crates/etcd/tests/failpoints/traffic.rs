@@ -1,6 +1,5 @@
 //! What clients do, of all kinds and without end, whatever the server answers.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use client::grpc::etcdserverpb::cluster_client::ClusterClient;
@@ -21,6 +20,34 @@ use tokio_stream::StreamExt;
 /// How long one round of calls may take.
 const ROUND_MAX: Duration = Duration::from_secs(20);
 
+/// What a client does again and again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Keys,
+    Watch,
+    Leases,
+    Compact,
+    Members,
+    Defragment,
+}
+
+/// All of it.
+pub const ALL: [Kind; 6] =
+    [Kind::Keys, Kind::Watch, Kind::Leases, Kind::Compact, Kind::Members, Kind::Defragment];
+
+impl Kind {
+    async fn round(self, channel: Channel) -> Done {
+        match self {
+            Self::Keys => keys(channel).await,
+            Self::Watch => watch(channel).await,
+            Self::Leases => leases(channel).await,
+            Self::Compact => compact(channel).await,
+            Self::Members => members(channel).await,
+            Self::Defragment => defragment(channel).await,
+        }
+    }
+}
+
 /// Traffic to a server, until this goes.
 pub struct Traffic {
     runtime: Option<Runtime>,
@@ -37,22 +64,14 @@ impl Traffic {
     }
 
     /// Connects and begins.
-    pub fn start(endpoint: &str) -> Self {
+    pub fn start(endpoint: &str, kinds: &[Kind]) -> Self {
         let traffic = Self::quiet(endpoint);
-        let rounds: [fn(Channel) -> Round; 6] = [
-            |channel| Box::pin(keys(channel)),
-            |channel| Box::pin(watch(channel)),
-            |channel| Box::pin(leases(channel)),
-            |channel| Box::pin(compact(channel)),
-            |channel| Box::pin(members(channel)),
-            |channel| Box::pin(defragment(channel)),
-        ];
-        for round in rounds {
+        for kind in kinds.iter().copied() {
             let channel = traffic.channel.clone();
             traffic.runtime.as_ref().unwrap().spawn(async move {
                 loop {
                     // A refusal or an end is as good as an answer.
-                    let _ = tokio::time::timeout(ROUND_MAX, round(channel.clone())).await;
+                    let _ = tokio::time::timeout(ROUND_MAX, kind.round(channel.clone())).await;
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             });
@@ -82,7 +101,6 @@ impl Drop for Traffic {
 }
 
 type Done = Result<(), tonic::Status>;
-type Round = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 async fn put(channel: Channel, key: String, lease: i64) -> Done {
     let put = PutRequest { key: key.into(), value: "value".into(), lease, ..PutRequest::default() };
