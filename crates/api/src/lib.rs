@@ -15,7 +15,7 @@ mod server;
 mod service;
 pub mod stream;
 
-pub use caller::Caller;
+pub use caller::{Caller, Remote};
 pub use health::{Health, Read, Versions};
 pub use proto::error::Status as Error;
 pub use server::{Server, Settings};

@@ -90,7 +90,12 @@ impl Listeners {
     ) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         let request_bytes_max = usize::try_from(config.max_request_bytes).unwrap_or(usize::MAX);
-        let grpc = Grpc::new(Arc::clone(server), rpc::Limits { request_bytes_max }, registry);
+        let settings = rpc::Settings {
+            request_bytes_max,
+            slow_call: config.warning_unary_request_duration,
+            handling_times: config.extensive_metrics,
+        };
+        let grpc = Grpc::new(Arc::clone(server), settings, registry);
         let is_split = !self.http.is_empty();
         let shared = endpoints.clone();
         let clients = ClientService::new(Some(grpc), (!is_split).then_some(shared));

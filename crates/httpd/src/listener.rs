@@ -109,6 +109,15 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// Where the other end is, as Go prints it: a unix socket's client has no name.
+    #[must_use]
+    pub fn remote(&self) -> Option<String> {
+        match self {
+            Self::Tcp(stream) => Some(stream.peer_addr().ok()?.to_string()),
+            Self::Unix(_) => Some("@".to_owned()),
+        }
+    }
+
     /// Waits for the first byte (or the end) without reading it.
     ///
     /// # Errors

@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use api::Remote;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::sync::watch;
@@ -104,6 +105,13 @@ async fn connection<S, B>(
         Ok(Ok(())) => {}
         Ok(Err(_)) | Err(_) => return,
     }
+    let remote = stream.remote().map(|remote| Remote::new(&remote));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(remote) = &remote {
+            request.extensions_mut().insert(remote.clone());
+        }
+        service.call(request)
+    });
     let served = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
     let ended = tokio::select! {

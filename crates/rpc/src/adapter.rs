@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tonic::{Response, Status};
 
 use crate::calls::Calls;
+use crate::traffic::Traffic;
 
 /// A unary method's answer to come.
 pub(crate) type Answer<'a, T> =
@@ -17,11 +19,19 @@ pub(crate) type Answer<'a, T> =
 pub(crate) struct Adapter<S> {
     pub(crate) service: Arc<S>,
     pub(crate) calls: Arc<Calls>,
+    pub(crate) traffic: Arc<Traffic>,
+    /// From when on a call is slow.
+    pub(crate) slow: Duration,
 }
 
 impl<S> Clone for Adapter<S> {
     fn clone(&self) -> Self {
-        Self { service: Arc::clone(&self.service), calls: Arc::clone(&self.calls) }
+        Self {
+            service: Arc::clone(&self.service),
+            calls: Arc::clone(&self.calls),
+            traffic: Arc::clone(&self.traffic),
+            slow: self.slow,
+        }
     }
 }
 
@@ -43,13 +53,18 @@ macro_rules! unary {
                     let caller = crate::metadata::caller(request.metadata());
                     let mut call = self.calls.$name.begin();
                     call.received();
+                    let stats = crate::stats::Stats::begin(&request, self.slow);
                     match self.service.$name(&caller, request.into_inner()).await {
                         Ok(reply) => {
                             call.sent();
                             call.succeeded();
+                            stats.end(|| call.path(), Some(&reply));
                             Ok(tonic::Response::new(reply))
                         }
-                        Err(error) => Err(call.failed(error)),
+                        Err(error) => {
+                            stats.end::<$reply>(|| call.path(), None);
+                            Err(call.failed(error))
+                        }
                     }
                 })
             }

@@ -5,10 +5,11 @@
 //! Invariants: for each method, calls started ≥ calls handled; a [`Call`] is handled exactly once,
 //! with the code that it ended with, `Canceled` where its client went away before that.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
-use telemetry::{Counter, Kind, Registry, Samples};
+use telemetry::{Counter, Histogram, Kind, Labelled, Registry, Samples};
 use tonic::{Code, Status};
 
 /// The codes by number, as Go writes them.
@@ -32,6 +33,9 @@ const CODES: [&str; 17] = [
     "Unauthenticated",
 ];
 
+/// Upper bounds of the times of calls, in seconds.
+const HANDLING_BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
 /// What `/metrics` shows of a method before its first call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unused {
@@ -47,7 +51,7 @@ pub(crate) struct Method(Arc<Counts>);
 
 struct Counts {
     /// The `grpc_method`, `grpc_service` and `grpc_type` labels.
-    labels: [(&'static str, &'static str); 3],
+    labels: Labels,
     unused: Unused,
     started: Counter,
     received: Counter,
@@ -56,6 +60,14 @@ struct Counts {
     succeeded: Counter,
     /// Ended with another code, by its number.
     failed: [AtomicU64; CODES.len()],
+    /// How long calls took, where that is to be shown.
+    times: OnceLock<Times>,
+}
+
+/// The family of all methods' times, and this one's when it is needed.
+struct Times {
+    family: Labelled<Histogram>,
+    own: OnceLock<Histogram>,
 }
 
 impl Method {
@@ -64,23 +76,51 @@ impl Method {
         let new = Counter::new;
         let (started, received, sent, succeeded) = (new(), new(), new(), new());
         let failed = std::array::from_fn(|_| AtomicU64::new(0));
-        Self(Arc::new(Counts { labels, unused, started, received, sent, succeeded, failed }))
+        let times = OnceLock::new();
+        Self(Arc::new(Counts { labels, unused, started, received, sent, succeeded, failed, times }))
+    }
+
+    /// Shows from now on how long calls take.
+    fn time(&self, family: &Labelled<Histogram>) {
+        let counts = &self.0;
+        let times =
+            counts.times.get_or_init(|| Times { family: family.clone(), own: OnceLock::new() });
+        if counts.unused == Unused::Zeros {
+            let _ = times.own(counts.labels);
+        }
     }
 
     /// Counts the beginning of a call.
     pub(crate) fn begin(&self) -> Call {
         self.0.started.inc();
-        Call { counts: Arc::clone(&self.0), code: Code::Cancelled }
+        let began = self.0.times.get().map(|_| Instant::now());
+        Call { counts: Arc::clone(&self.0), code: Code::Cancelled, began }
     }
 }
+
+impl Times {
+    fn own(&self, labels: Labels) -> &Histogram {
+        self.own.get_or_init(|| self.family.with(&labels.map(|(_, value)| value)))
+    }
+}
+
+type Labels = [(&'static str, &'static str); 3];
 
 /// A call that has begun; its end is counted when this goes.
 pub(crate) struct Call {
     counts: Arc<Counts>,
     code: Code,
+    /// When, if that is to be shown.
+    began: Option<Instant>,
 }
 
 impl Call {
+    /// The method's path.
+    pub(crate) fn path(&self) -> String {
+        let [(_, method), (_, service), _] = self.counts.labels;
+        format!("/{service}/{method}")
+    }
+
     /// A message came.
     pub(crate) fn received(&self) {
         self.counts.received.inc();
@@ -117,6 +157,9 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
+        if let (Some(began), Some(times)) = (self.began, self.counts.times.get()) {
+            times.own(self.counts.labels).observe_duration(began.elapsed());
+        }
         match self.code {
             Code::Ok => self.counts.succeeded.inc(),
             code => {
@@ -249,8 +292,17 @@ calls! {
 
 impl Calls {
     /// Counts that a registry prints.
-    pub(crate) fn new(registry: &Registry) -> Self {
+    pub(crate) fn new(registry: &Registry, handling_times: bool) -> Self {
         let calls = Self::default();
+        if handling_times {
+            let family = registry.histograms(
+                "grpc_server_handling_seconds",
+                "How long calls took.",
+                &["grpc_method", "grpc_service", "grpc_type"],
+                &HANDLING_BOUNDS,
+            );
+            calls.all().iter().for_each(|method| method.time(&family));
+        }
         let family = |name, help, add: fn(&Counts, &mut Samples)| {
             let mut methods = calls.all();
             methods.sort_by_key(|method| method.0.labels);
@@ -300,7 +352,7 @@ mod tests {
     #[test]
     fn a_call_is_counted_with_the_code_it_ends_with() {
         let registry = Registry::new();
-        let calls = Calls::new(&registry);
+        let calls = Calls::new(&registry, false);
         let mut good = calls.put.begin();
         good.received();
         good.sent();
@@ -325,9 +377,21 @@ mod tests {
     }
 
     #[test]
+    fn times_are_shown_if_asked_for() {
+        let registry = Registry::new();
+        drop(Calls::new(&registry, true).put.begin());
+        let put = r#"{grpc_method="Put",grpc_service="etcdserverpb.KV",grpc_type="unary"}"#;
+        let count = lines(&registry, &format!("grpc_server_handling_seconds_count{put}"));
+        assert!(count[0].ends_with(" 1"), "{count:?}");
+        assert!(
+            lines(&registry, "grpc_server_handling_seconds_count{grpc_method=\"Lock\"").is_empty()
+        );
+    }
+
+    #[test]
     fn unused_methods_show_zeros_but_for_locks_and_elections() {
         let registry = Registry::new();
-        let calls = Calls::new(&registry);
+        let calls = Calls::new(&registry, false);
         // As a 3.7 server that was just started prints them.
         assert_eq!(lines(&registry, "grpc_server_started_total{").len(), 45);
         assert_eq!(lines(&registry, "grpc_server_handled_total{").len(), 45 * CODES.len());

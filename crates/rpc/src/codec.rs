@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use bytes::Buf;
+use bytes::{Buf, BufMut};
 use prost::{Message, Name};
 use proto::DecodeError;
 use proto::etcdserverpb::TxnRequest;
@@ -10,6 +10,7 @@ use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use crate::status::status;
+use crate::traffic;
 
 /// The codec of every service: encodes `T`, decodes `U`.
 pub(crate) struct GuardedCodec<T, U>(PhantomData<(T, U)>);
@@ -46,7 +47,9 @@ impl<T: Message> Encoder for ProstEncoder<T> {
     type Error = Status;
 
     fn encode(&mut self, item: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        let before = buffer.remaining_mut();
         item.encode(buffer).expect("the buffer grows");
+        traffic::sent(before.saturating_sub(buffer.remaining_mut()));
         Ok(())
     }
 }
@@ -58,6 +61,7 @@ impl<U: Message + Name + Default> Decoder for GuardedDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
+        traffic::received(buffer.remaining());
         let bytes = buffer.copy_to_bytes(buffer.remaining());
         proto::decode(bytes).map(Some).map_err(refusal::<U>)
     }

@@ -18,6 +18,7 @@ use crate::grpc::etcdserverpb::lease_server::Lease;
 use crate::metadata;
 use crate::status::status;
 use crate::stream::cut;
+use crate::traffic::Traffic;
 
 /// Answers that wait for a slow reader before its next keep-alive is read.
 const KEEP_ALIVES_MAX: usize = 16;
@@ -41,7 +42,11 @@ impl<S: Service> Lease for Adapter<S> {
         let mut call = self.calls.lease_keep_alive.begin();
         self.service.admit_stream(&caller).map_err(|error| call.failed(error))?;
         let (sender, answers) = mpsc::channel(KEEP_ALIVES_MAX);
-        let requests = Requests { stream: request.into_inner(), receipts: call.receipts() };
+        let requests = Requests {
+            stream: request.into_inner(),
+            receipts: call.receipts(),
+            traffic: Arc::clone(&self.traffic),
+        };
         tokio::spawn(keep_alive(Arc::clone(&self.service), caller, requests, sender));
         Ok(Response::new(KeepAlives { answers, call }))
     }
@@ -57,13 +62,16 @@ pub(crate) struct KeepAlives {
 struct Requests {
     stream: Streaming<pb::LeaseKeepAliveRequest>,
     receipts: Counter,
+    traffic: Arc<Traffic>,
 }
 
 impl Requests {
     async fn next(&mut self) -> Option<Result<pb::LeaseKeepAliveRequest, Status>> {
         let request = self.stream.next().await;
-        if let Some(Ok(_)) = request {
-            self.receipts.inc();
+        match &request {
+            Some(Ok(_)) => self.receipts.inc(),
+            Some(Err(status)) => self.traffic.receive_failed(status, "lease-keepalive"),
+            None => {}
         }
         request
     }

@@ -19,11 +19,13 @@ mod lock;
 mod maintenance;
 mod metadata;
 mod routes;
+mod stats;
 mod status;
 mod stream;
+mod traffic;
 mod watch;
 
-pub use routes::{Grpc, GrpcBody, Limits, is_grpc};
+pub use routes::{Grpc, GrpcBody, Settings, is_grpc};
 
 /// The generated services.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

@@ -27,6 +27,8 @@ use crate::grpc::etcdserverpb::{
 use crate::grpc::health::health_server::HealthServer;
 use crate::grpc::v3electionpb::election_server::ElectionServer;
 use crate::grpc::v3lockpb::lock_server::LockServer;
+use crate::status::status;
+use crate::traffic::{Shape, Traffic};
 
 /// What a gRPC answer is made of.
 pub type GrpcBody = tonic::body::Body;
@@ -34,11 +36,15 @@ pub type GrpcBody = tonic::body::Body;
 /// What a request may weigh beyond `--max-request-bytes` (etcd's `grpcOverheadBytes`).
 const OVERHEAD_BYTES: usize = 512 << 10;
 
-/// What the flags decide about messages.
+/// What the flags decide about calls.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct Settings {
     /// `--max-request-bytes`.
     pub request_bytes_max: usize,
+    /// `--warning-unary-request-duration`.
+    pub slow_call: Duration,
+    /// How long calls take is shown by method (`--metrics=extensive`).
+    pub handling_times: bool,
 }
 
 /// Whether a request is gRPC's, in whatever encoding.
@@ -62,6 +68,7 @@ pub struct Grpc<S: Service> {
     lock: LockServer<Adapter<S>>,
     election: ElectionServer<Adapter<S>>,
     health: HealthServer<Adapter<S>>,
+    traffic: Arc<Traffic>,
 }
 
 impl<S: Service> Clone for Grpc<S> {
@@ -76,6 +83,7 @@ impl<S: Service> Clone for Grpc<S> {
             lock: self.lock.clone(),
             election: self.election.clone(),
             health: self.health.clone(),
+            traffic: Arc::clone(&self.traffic),
         }
     }
 }
@@ -85,9 +93,15 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response<GrpcBody>, Infallible>
 impl<S: Service> Grpc<S> {
     /// The services over an API; `registry` shows how they are called.
     #[must_use]
-    pub fn new(service: Arc<S>, limits: Limits, registry: &Registry) -> Self {
-        let adapter = Adapter { service, calls: Arc::new(Calls::new(registry)) };
-        let request_bytes_max = limits.request_bytes_max.saturating_add(OVERHEAD_BYTES);
+    pub fn new(service: Arc<S>, settings: Settings, registry: &Registry) -> Self {
+        let traffic = Arc::new(Traffic::new(registry));
+        let adapter = Adapter {
+            service,
+            calls: Arc::new(Calls::new(registry, settings.handling_times)),
+            traffic: Arc::clone(&traffic),
+            slow: settings.slow_call,
+        };
+        let request_bytes_max = settings.request_bytes_max.saturating_add(OVERHEAD_BYTES);
         macro_rules! server {
             ($server:ident) => {
                 $server::new(adapter.clone())
@@ -106,6 +120,7 @@ impl<S: Service> Grpc<S> {
             lock: server!(LockServer),
             election: server!(ElectionServer),
             health: server!(HealthServer),
+            traffic,
         }
     }
 
@@ -126,6 +141,9 @@ impl<S: Service> Grpc<S> {
             Ok(names) => names,
             Err(refusal) => return refuse(refusal),
         };
+        if let Err(refusal) = self.traffic.count(request.headers(), Shape::of(method)) {
+            return refuse(status(refusal.into()));
+        }
         macro_rules! route {
             ($($field:ident: $server:ident),*) => {
                 match service {

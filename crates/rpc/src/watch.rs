@@ -1,5 +1,7 @@
 //! `etcdserverpb.Watch`.
 
+use std::sync::Arc;
+
 use api::{Requests, Service};
 use proto::etcdserverpb as pb;
 use proto::twin;
@@ -13,6 +15,7 @@ use crate::edge::reworded;
 use crate::grpc::etcdserverpb::watch_server::Watch;
 use crate::metadata;
 use crate::stream::ReplyStream;
+use crate::traffic::Traffic;
 
 #[tonic::async_trait]
 impl<S: Service> Watch for Adapter<S> {
@@ -28,29 +31,41 @@ impl<S: Service> Watch for Adapter<S> {
         let opened = self.service.watch(&caller).await;
         let (requests, replies) = opened.map_err(|error| call.failed(error))?;
         let (broken, is_broken) = oneshot::channel();
-        tokio::spawn(forward(request.into_inner(), requests, call.receipts(), broken));
+        let incoming = Incoming {
+            stream: request.into_inner(),
+            receipts: call.receipts(),
+            traffic: Arc::clone(&self.traffic),
+        };
+        tokio::spawn(forward(incoming, requests, broken));
         let replies = ReplyStream::new(replies, &self.service, caller, call);
         Ok(Response::new(replies.or_broken(is_broken)))
     }
 }
 
+/// The caller's messages, counted.
+struct Incoming {
+    stream: Streaming<pb::WatchRequest>,
+    receipts: Counter,
+    traffic: Arc<Traffic>,
+}
+
 /// Hands the caller's messages on until either side ends. That the caller has no more to say ends
 /// nothing: its watches go on.
 async fn forward(
-    mut stream: Streaming<pb::WatchRequest>,
+    mut incoming: Incoming,
     requests: Requests<pb::WatchRequest>,
-    receipts: Counter,
     broken: oneshot::Sender<Status>,
 ) {
-    while let Some(request) = stream.next().await {
+    while let Some(request) = incoming.stream.next().await {
         match request {
             Ok(request) => {
-                receipts.inc();
+                incoming.receipts.inc();
                 if !requests.send(request).await {
                     return;
                 }
             }
             Err(status) => {
+                incoming.traffic.receive_failed(&status, "watch");
                 // The caller may be gone.
                 let _ = broken.send(reworded(status));
                 return;
