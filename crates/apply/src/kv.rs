@@ -64,13 +64,16 @@ impl Applier {
         self.counts = self.store.delete_keys(&mut self.backend, &keys).counts;
     }
 
-    /// Attaches the changed keys to their leases, in the order of the changes.
+    /// Attaches the changed keys to their leases, in the order of the changes. A put with
+    /// `ignore_lease` keeps the number of whatever lease the key has, also of one that is not there:
+    /// in a restored database a key may name a lease whose row is missing. Go's members all end at
+    /// such a put, each time they are started; here the key is just a key without a lease.
     fn follow(&mut self, changes: &[Changed]) {
         for Changed { key, lease } in changes {
-            if lease.is_some() {
-                let attached = self.leases.attach(*lease, key);
-                attached.expect("the lease was there when the request was checked");
-            } else {
+            if !lease.is_some() {
+                self.leases.detach(key);
+            } else if self.leases.attach(*lease, key).is_err() {
+                tracing::warn!("lease-id" = %lease, "a key keeps a lease that is not there");
                 self.leases.detach(key);
             }
         }

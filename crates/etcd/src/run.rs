@@ -97,6 +97,7 @@ async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
             match &ended {
                 End::Signal(signal) => {
                     tracing::info!(signal = signal.name(), "received signal; shutting down");
+                    node.hand_over().await;
                 }
                 // At once: nobody is answered any more, and there is nothing to bring to an end.
                 End::Failed(_) => return Ok(ended),

@@ -142,6 +142,8 @@ pub struct Consensus<R> {
     ids: RequestIds,
     /// Proposals of this round, to be made as one.
     batch: Vec<(u64, Bytes)>,
+    /// Somebody else leads since the last round of reads began.
+    leader_changed: bool,
     /// It has not led since it started.
     eager: bool,
     /// The last of the entries that the log was begun with at this start.
@@ -164,6 +166,7 @@ impl<R> Consensus<R> {
             reads: Reads::default(),
             ids,
             batch: Vec::new(),
+            leader_changed: false,
             eager: true,
             founding: Index(0),
             withheld: false,
@@ -230,6 +233,7 @@ impl<R> Consensus<R> {
         self.read(now, &mut actions);
         while self.raw.has_ready() {
             self.ready(&mut actions);
+            self.read(now, &mut actions);
         }
         self.compact(now, &mut actions);
         actions
@@ -373,25 +377,31 @@ impl<R> Consensus<R> {
         actions.push(Action::Release(self.compact_to));
     }
 
+    /// Asks for the index of the reads that wait. What was asked of a leader that is gone is asked
+    /// again at once.
     fn read(&mut self, now: Monotonic, actions: &mut Vec<Action<R>>) {
         let id = if self.reads.is_due() {
             let id = self.ids.next();
             self.reads.begin(id, now);
             id
-        } else if self.reads.is_late(now) {
+        } else if self.reads.is_late(now) || (self.leader_changed && self.reads.is_under_way()) {
             let id = self.ids.next();
+            if self.reads.is_late(now) {
+                actions.push(Action::LateRead);
+            }
             self.reads.retry(id, now);
-            actions.push(Action::LateRead);
             id
         } else {
             return;
         };
+        self.leader_changed = false;
         self.raw.read_index(Bytes::copy_from_slice(&id.to_be_bytes()));
     }
 
     fn ready(&mut self, actions: &mut Vec<Action<R>>) {
         let ready = self.raw.ready();
         if let Some(soft_state) = ready.soft_state {
+            self.leader_changed |= soft_state.lead != MemberId(0);
             actions.push(Action::Role(soft_state));
         }
         for state in ready.read_states {

@@ -26,6 +26,8 @@ use crate::{applying, consensus};
 
 /// How far the applied index may be behind the committed one before proposals are refused.
 const APPLY_GAP_MAX: u64 = 5000;
+/// How soon a proposal is made again that the leader did not take.
+const DROPPED_PAUSE: Duration = Duration::from_millis(10);
 /// How long a removed member goes on.
 const REMOVAL_DELAY: Duration = Duration::from_secs(1);
 /// How long a lease request waits for what is committed to be applied (etcd's `applyTimeout`).
@@ -227,6 +229,10 @@ impl Node {
                     Some(Err(())) => drop(waiter),
                     None => return Err(Known::Stopped.into()),
                 }
+                // Also a leader drops proposals, while it hands over.
+                if self.has_leader() {
+                    tokio::time::sleep(DROPPED_PAUSE).await;
+                }
                 self.wait_for_leader().await;
             }
         };
@@ -424,26 +430,6 @@ impl Node {
             if tokio::time::timeout(duration, back).await.is_err() {
                 return;
             }
-        }
-    }
-
-    /// Hands leadership over and waits until it is there.
-    ///
-    /// # Errors
-    /// `etcdserver: bad leader transferee`, `etcdserver: request timed out, leader transfer took too
-    /// long`.
-    pub async fn move_leader(&self, to: MemberId) -> Result<(), Status> {
-        let is_voter = self.0.view().cluster.member(to).is_some_and(|member| !member.is_learner);
-        if !is_voter {
-            return Err(Known::BadLeaderTransferee.into());
-        }
-        self.0.consensus.complete(consensus::Event::Transfer(to));
-        let mut leadership = self.0.leadership.subscribe();
-        let moved = leadership.wait_for(|now| now.leader == to);
-        match tokio::time::timeout(self.0.settings.request_timeout, moved).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(Known::Stopped.into()),
-            Err(_) => Err(Known::TimeoutLeaderTransfer.into()),
         }
     }
 

@@ -45,6 +45,7 @@ mod shared;
 mod start;
 mod synced;
 mod threads;
+mod transfer;
 pub mod waiters;
 mod watching;
 

@@ -57,6 +57,12 @@ impl<T> Reads<T> {
         self.round = Some(Round { reads: std::mem::take(&mut self.waiting), id, began: now });
     }
 
+    /// Whether a round is under way.
+    #[must_use]
+    pub const fn is_under_way(&self) -> bool {
+        self.round.is_some()
+    }
+
     /// Whether the round under way has to be begun again.
     #[must_use]
     pub fn is_late(&self, now: Monotonic) -> bool {

@@ -153,6 +153,7 @@ pub(crate) struct Parts {
 impl Shared {
     pub(crate) fn new(parts: Parts) -> Self {
         let now = parts.clock.now();
+        let is_removed = parts.view.cluster.is_removed(parts.member_id);
         Self {
             cluster_id: parts.cluster_id,
             member_id: parts.member_id,
@@ -184,7 +185,7 @@ impl Shared {
             compacted: channel::Sender::new(0),
             leadership: channel::Sender::new(Leadership { leader: MemberId(0), since: now }),
             published: channel::Sender::new(false),
-            removed: channel::Sender::new(false),
+            removed: channel::Sender::new(is_removed),
             stopping: channel::Sender::new(false),
             failure: channel::Sender::new(None),
         }

@@ -5,10 +5,14 @@ mod support;
 
 use std::sync::Arc;
 
+use auth::Identity;
+use membership::Change;
 use node::{ClusterState, Member, Options};
+use proto::error::Error as Known;
+use proto::etcdserverpb::{InternalRaftRequest, LeaseGrantRequest, LeaseTimeToLiveRequest};
 use support::wire::Wire;
-use support::{Folder, get, get_here, options, put, start, stop, until};
-use types::MemberId;
+use support::{Folder, get, get_here, options, put, soon, start, stop, until};
+use types::{LeaseId, MemberId};
 
 /// A cluster, with each member's options by which it is started again.
 struct Cluster {
@@ -87,6 +91,46 @@ impl Cluster {
         self.members.iter().position(is_leader).unwrap() + 1
     }
 
+    /// A number that is not the leader's.
+    async fn follower(&self) -> usize {
+        let leader = self.leader().await;
+        (1..=self.members.len())
+            .find(|number| *number != leader && self.members[number - 1].is_some())
+            .unwrap()
+    }
+
+    /// Adds a learner and starts it.
+    async fn add_learner(&mut self) -> usize {
+        let number = self.members.len() + 1;
+        let peer_urls: Vec<membership::Url> = vec![url(number).parse().unwrap()];
+        let learner = membership::Member {
+            id: membership::ids::added_member_id(&peer_urls, env::WallTime(number as u64)),
+            peer_urls: vec![url(number)],
+            is_learner: true,
+            ..membership::Member::default()
+        };
+        let leader = self.leader().await;
+        // Connections have to be five seconds old, which strict checks ask for.
+        let unhealthy = Err(Known::Unhealthy.into());
+        let add = async || self.node(leader).change_members(Change::Add(learner.clone())).await;
+        let mut all = add().await;
+        while all == unhealthy {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            all = add().await;
+        }
+        assert_eq!(all.unwrap().len(), number);
+        let initial: Vec<String> =
+            (1..=number).map(|number| format!("m{number}={}", url(number))).collect();
+        let options = Options {
+            cluster_state: ClusterState::Existing,
+            ..self.options_of(number, &initial.join(","))
+        };
+        self.options.push(options);
+        self.members.push(None);
+        self.start(number).unwrap();
+        number
+    }
+
     fn stop_all(mut self) {
         for number in 1..=self.members.len() {
             if self.members[number - 1].is_some() {
@@ -108,7 +152,7 @@ async fn three_members_elect_replicate_and_survive_the_end_of_their_leader() {
         for key in ["by1", "by2", "by3"] {
             assert_eq!(get(cluster.node(number), key).await.as_deref(), Some("1"));
         }
-        cluster.node(number).ready().await;
+        soon("a ready member", cluster.node(number).ready()).await;
     }
     cluster.stop(leader);
     let next = cluster.leader().await;
@@ -148,13 +192,59 @@ async fn a_member_far_behind_gets_a_snapshot_while_writes_go_on() {
     cluster.stop_all();
 }
 
+/// The keys of a watch's events so far, in their order.
+async fn next_keys(stream: &mut node::WatchStream) -> Vec<(i64, String)> {
+    let response = soon("a response", stream.next()).await.unwrap();
+    assert!(!response.canceled, "{}", response.cancel_reason);
+    let event =
+        |bytes: &bytes::Bytes| -> proto::mvccpb::Event { proto::decode(bytes.clone()).unwrap() };
+    let kvs = response.events.iter().map(|bytes| event(bytes).kv.unwrap());
+    kvs.map(|kv| (kv.mod_revision, String::from_utf8(kv.key.to_vec()).unwrap())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_goes_on_over_an_installed_snapshot_without_a_gap() {
+    let cluster = Cluster::found("watch", 3);
+    let behind = cluster.follower().await;
+    let (requests, mut stream) = cluster.node(behind).open_watch();
+    requests.create(watch::Create {
+        watch_id: 1,
+        range: types::KeyRange::All,
+        start_revision: 1,
+        filters: Vec::new(),
+        prev_kv: false,
+        progress_notify: false,
+        fragment: false,
+    });
+    assert!(soon("its creation", stream.next()).await.unwrap().created);
+    put(cluster.node(behind), "k0", "v").await.unwrap();
+    let mut seen = next_keys(&mut stream).await;
+    cluster.wire.isolate(&url(behind));
+    let others = (1..=3).filter(|number| *number != behind);
+    let leads = |number: &usize| cluster.node(*number).raft().is_leader;
+    until("the others have a leader", || others.clone().any(|number| leads(&number))).await;
+    let leader = others.clone().find(leads).unwrap();
+    for number in 1..=200 {
+        put(cluster.node(leader), &format!("k{number}"), "v").await.unwrap();
+    }
+    cluster.wire.heal();
+    while seen.len() < 201 {
+        seen.append(&mut next_keys(&mut stream).await);
+    }
+    assert!(cluster.wire.snapshots() > 0);
+    let expected: Vec<(i64, String)> =
+        (0..=200).map(|number| (number + 2, format!("k{number}"))).collect();
+    assert_eq!(seen, expected);
+    cluster.stop_all();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_founder_takes_no_part_before_it_is_known_to_be_new() {
     let mut cluster = Cluster::found("wiped", 3);
     let leader = cluster.leader().await;
     put(cluster.node(leader), "k", "v").await.unwrap();
     for number in 1..=3 {
-        cluster.node(number).ready().await;
+        soon("a ready member", cluster.node(number).ready()).await;
     }
     let wiped = (leader % 3) + 1;
     until("all know it", || {
@@ -175,9 +265,144 @@ async fn a_founder_takes_no_part_before_it_is_known_to_be_new() {
     std::fs::remove_dir_all(&cluster.options[wiped - 1].paths.data).ok();
     cluster.start(wiped).unwrap();
     cluster.start(others[0]).unwrap();
-    let reason = cluster.node(wiped).failed().await;
+    let reason: String = soon("the failure", cluster.node(wiped).failed()).await;
     assert!(reason.ends_with("has already been bootstrapped"), "{reason}");
     assert_eq!(cluster.node(others[0]).raft().leader, MemberId(0));
+    cluster.stop_all();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_learner_joins_becomes_a_voter_and_leaves() {
+    let mut cluster = Cluster::found("learner", 3);
+    put(cluster.node(1), "k", "v").await.unwrap();
+    for number in 1..=3 {
+        soon("a ready member", cluster.node(number).ready()).await;
+    }
+    let learner = cluster.add_learner().await;
+    let id = cluster.node(learner).ids().1;
+    soon("a ready member", cluster.node(learner).ready()).await;
+    assert!(cluster.node(learner).is_learner());
+    until("it has what there is", || get_here(cluster.node(learner), "k").is_some()).await;
+    // A follower asks the leader, who knows whether the learner is ready.
+    let follower = cluster.follower().await;
+    let promoted = async || cluster.node(follower).promote_member(id, None).await;
+    while promoted().await.is_err() {}
+    assert_eq!(promoted().await, Err(Known::MemberNotLearner.into()));
+    let unknown = cluster.node(follower).promote_member(MemberId(1), None).await;
+    assert_eq!(unknown, Err(Known::MemberNotFound.into()));
+    until("it knows", || !cluster.node(learner).is_learner()).await;
+    let leader = cluster.leader().await;
+    let left = cluster.node(leader).change_members(Change::Remove(id)).await.unwrap();
+    assert_eq!(left.len(), 3);
+    soon("the removal", cluster.node(learner).removed()).await;
+    cluster.stop(learner);
+    put(cluster.node(1), "k", "w").await.unwrap();
+    // It does not come back under its name: the others refuse what it says.
+    cluster.start(learner).unwrap();
+    soon("the removal", cluster.node(learner).removed()).await;
+    cluster.stop_all();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_joined_and_lost_its_data_is_refused() {
+    let mut cluster = Cluster::found("lost", 1);
+    let learner = cluster.add_learner().await;
+    soon("a ready member", cluster.node(learner).ready()).await;
+    cluster.stop(learner);
+    std::fs::remove_dir_all(&cluster.options[learner - 1].paths.data).unwrap();
+    let refused = cluster.start(learner).err().unwrap().to_string();
+    assert!(refused.contains("was started before, and its data is not here"), "{refused}");
+    cluster.stop_all();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leadership_is_handed_over_before_a_leader_stops() {
+    let cluster = Cluster::found("hand-over", 3);
+    let leader = cluster.leader().await;
+    let term = cluster.node(leader).term();
+    cluster.node(leader).hand_over().await;
+    assert!(!cluster.node(leader).raft().is_leader);
+    let next = cluster.leader().await;
+    assert_ne!(next, leader);
+    assert_eq!(cluster.node(next).term().get(), term.get() + 1);
+    // To a member of one's choice.
+    let to = cluster.node(leader).ids().1;
+    cluster.node(next).move_leader(to).await.unwrap();
+    assert_eq!(cluster.leader().await, leader);
+    let nobody = cluster.node(leader).move_leader(MemberId(1)).await;
+    assert_eq!(nobody, Err(Known::BadLeaderTransferee.into()));
+    cluster.stop_all();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_three_goes_on_alone_when_it_is_forced_to() {
+    let mut cluster = Cluster::found("forced", 3);
+    let leader = cluster.leader().await;
+    put(cluster.node(leader), "k", "v").await.unwrap();
+    for number in 1..=3 {
+        cluster.stop(number);
+    }
+    let alone = (leader % 3) + 1;
+    cluster.options[alone - 1].force_new_cluster = true;
+    cluster.start(alone).unwrap();
+    assert_eq!(get(cluster.node(alone), "k").await.as_deref(), Some("v"));
+    put(cluster.node(alone), "k", "w").await.unwrap();
+    assert_eq!(cluster.node(alone).view().cluster.members().count(), 1);
+    assert_eq!(cluster.node(alone).view().cluster.contents().removed.len(), 2);
+    // Once is enough, and twice does no harm.
+    for force in [true, false] {
+        cluster.stop(alone);
+        cluster.options[alone - 1].force_new_cluster = force;
+        cluster.start(alone).unwrap();
+        assert_eq!(get(cluster.node(alone), "k").await.as_deref(), Some("w"));
+    }
+    cluster.stop_all();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_live_on_by_way_of_any_member_and_end_with_any_leader() {
+    let cluster = Cluster::found("leases", 3);
+    let leader = cluster.leader().await;
+    let follower = cluster.follower().await;
+    let grant = LeaseGrantRequest { ttl: 3, id: 7 };
+    let request =
+        InternalRaftRequest { lease_grant: Some(grant), ..InternalRaftRequest::default() };
+    cluster.node(follower).propose(Identity::default(), request).await.unwrap();
+    let check = |_: &apply::View| Ok(());
+    for number in 1..=3 {
+        assert_eq!(cluster.node(number).renew_lease(LeaseId(7), &check).await, Ok(3));
+        let ask = LeaseTimeToLiveRequest { id: 7, keys: true };
+        let answer = cluster.node(number).lease_time_to_live(ask, &check).await.unwrap().unwrap();
+        assert_eq!((answer.granted_ttl, answer.keys.len()), (3, 0));
+    }
+    let unknown = cluster.node(follower).renew_lease(LeaseId(8), &check).await;
+    assert_eq!(unknown, Err(Known::LeaseNotFound.into()));
+    cluster.node(leader).hand_over().await;
+    let gone = || cluster.running().all(|node| node.view().leases.lookup(LeaseId(7)).is_none());
+    until("the lease ends", gone).await;
+    cluster.stop_all();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_is_cut_off_confirms_nothing() {
+    let cluster = Cluster::found("cut-off", 3);
+    let leader = cluster.leader().await;
+    put(cluster.node(leader), "k", "old").await.unwrap();
+    cluster.wire.isolate(&url(leader));
+    let stale = cluster.node(leader).clone();
+    let reading = tokio::spawn(async move { stale.linearize().await.map(|()| stale) });
+    let next = {
+        let others = (1..=3).filter(|number| *number != leader);
+        let leads = |number: &usize| cluster.node(*number).raft().is_leader;
+        until("the others elect", || others.clone().any(|number| leads(&number))).await;
+        others.clone().find(leads).unwrap()
+    };
+    put(cluster.node(next), "k", "new").await.unwrap();
+    cluster.wire.heal();
+    // The read came before the cut was healed, and sees what was written after it came at the most
+    // recent; never the old value once a new one is confirmed.
+    let node = reading.await.unwrap().unwrap();
+    assert_eq!(get_here(&node, "k").as_deref(), Some("new"));
     cluster.stop_all();
 }
 

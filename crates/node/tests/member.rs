@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use auth::Identity;
 use node::{Member, Options};
-use proto::etcdserverpb::{CompactionRequest, DeleteRangeRequest, InternalRaftRequest};
+use proto::etcdserverpb::{
+    CompactionRequest, DeleteRangeRequest, InternalRaftRequest, LeaseGrantRequest, PutRequest,
+};
 use support::wire::Wire;
 use support::{Folder, options};
 
@@ -162,4 +164,41 @@ async fn a_database_is_made_anew_from_a_log_that_is_longer_than_memory_keeps() {
     }
     assert_eq!(put(&member, "k0", "again").await, 32);
     support::stop(member);
+}
+
+/// Removes the row of a lease from a database that nobody has open.
+fn remove_lease_row(data: &Path, lease: i64) {
+    let path = data.join("member/snap/db");
+    let opened = backend::open(Arc::new(env::RealDisk), backend::Options::new(path));
+    let (mut backend, mut committer) = opened.unwrap();
+    let key = backend::schema::lease::key(types::LeaseId(lease));
+    backend.delete(backend::Bucket::Lease, key.to_vec());
+    let position = backend.last_committed().position().clone();
+    committer.prepare(backend.freeze(position)).unwrap();
+    committer.finish().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_put_that_keeps_a_lease_without_a_row_is_applied() {
+    let folder = Folder::new("no-lease-row");
+    let member = start(&folder.0);
+    let propose = |request| member.node().propose(Identity::default(), request);
+    let grant = LeaseGrantRequest { ttl: 100, id: 7 };
+    propose(InternalRaftRequest { lease_grant: Some(grant), ..Default::default() }).await.unwrap();
+    let put = PutRequest { key: "k".into(), value: "1".into(), lease: 7, ..Default::default() };
+    propose(InternalRaftRequest { put: Some(put), ..Default::default() }).await.unwrap();
+    tokio::task::block_in_place(|| member.stop());
+    remove_lease_row(&folder.0, 7);
+
+    let member = start(&folder.0);
+    let put = PutRequest {
+        key: "k".into(),
+        value: "2".into(),
+        ignore_lease: true,
+        ..PutRequest::default()
+    };
+    let request = InternalRaftRequest { put: Some(put), ..Default::default() };
+    member.node().propose(Identity::default(), request).await.unwrap();
+    assert_eq!(get(&member, "k").await.as_deref(), Some("2"));
+    tokio::task::block_in_place(|| member.stop());
 }

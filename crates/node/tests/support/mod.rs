@@ -123,6 +123,12 @@ pub fn get_here(node: &Node, key: &str) -> Option<String> {
     Some(String::from_utf8(kv.value.to_vec()).unwrap())
 }
 
+/// Waits for something that comes.
+pub async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    let came = tokio::time::timeout(PATIENCE, coming).await;
+    came.unwrap_or_else(|_| panic!("{what} does not come"))
+}
+
 /// Waits until something is so.
 pub async fn until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();

@@ -27,6 +27,8 @@ struct State {
     members: BTreeMap<String, (Node, PathBuf)>,
     /// How many snapshots have arrived.
     snapshots: usize,
+    /// Who was removed, in the eyes of whom.
+    removed: BTreeSet<(String, MemberId)>,
     /// Who cannot send to whom.
     cuts: BTreeSet<(String, String)>,
 }
@@ -145,6 +147,10 @@ impl Peers for Links {
         for message in messages {
             let to = MemberId(message.to);
             let Some(url) = self.url_of(to) else { continue };
+            if self.wire.lock().removed.contains(&(url.clone(), self.me)) {
+                self.report(Incoming::Removed);
+                continue;
+            }
             match self.wire.reach(&self.url, &url) {
                 Some((node, _)) => node.receive(Incoming::Message(Box::new(message))),
                 None => self.report(Incoming::Unreachable(to)),
@@ -194,6 +200,7 @@ impl Peers for Links {
 
     fn remove_peer(&self, id: MemberId) {
         self.known.lock().unwrap().remove(&id);
+        self.wire.lock().removed.insert((self.url.clone(), id));
     }
 
     fn add_remote(&self, id: MemberId, urls: &[String]) {
