@@ -73,7 +73,7 @@ struct Python<'a> {
 fn python(client: &Python<'_>) {
     let Python { name, version, packages, arguments, passed } = *client;
     let source = good(install::python_source(name, version));
-    let packages = good(install::python_packages(&format!("{name}-packages"), packages));
+    let packages = good(install::python_packages(packages));
     let mut place = Place::enter(name);
     place.serve(&[]);
     let mut command = Command::new("python3");

@@ -10,9 +10,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Packages of PyPI with all that they need: a folder for `PYTHONPATH`.
-pub fn python_packages(name: &str, packages: &[&str]) -> Result<PathBuf> {
-    installed(name, |folder| {
+/// Packages of PyPI with all that they need: a folder for `PYTHONPATH`, named after them, so that
+/// another choice of versions is installed beside it.
+pub fn python_packages(packages: &[&str]) -> Result<PathBuf> {
+    installed(&packages.join("+"), |folder| {
         let mut pip = pip("install");
         pip.args(["--no-compile", "--only-binary=:all:", "--target"]).arg(folder);
         must(pip.args(packages))
