@@ -15,7 +15,7 @@ pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// HTTP/2 flow control: a connection's window, in bytes.
 pub const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 /// What one stream may hold back for a slow reader, in bytes.
-pub const SEND_BUFFER_BYTES_MAX: usize = 1 << 20;
+pub const SEND_BUFFER_BYTES_MAX: usize = 256 << 10;
 /// Streams that a client reset and that the server has not seen to yet.
 pub const PENDING_RESETS_MAX: usize = 200;
 /// How long connections may take to end at an orderly stop.

@@ -15,6 +15,8 @@ use node::Answer;
 
 /// How many passwords are compared at the same time; each takes a core.
 pub(crate) const LOGINS_AT_ONCE: usize = 2;
+/// How many passwords wait to be compared, or are; of more nobody can be told in time.
+pub(crate) const LOGINS_MAX: usize = 1024;
 /// How often a login is begun again because users changed meanwhile.
 const LOGIN_ATTEMPTS: usize = 10;
 
@@ -177,11 +179,14 @@ pub(crate) async fn authenticate(
 }
 
 impl Server {
-    /// Runs what keeps a core busy off the network threads, so many at a time.
+    /// Runs what keeps a core busy off the network threads, so many at a time, while so many wait.
     async fn with_a_core<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
+        let Ok(_place) = self.login_places.try_acquire() else {
+            return Err(Known::TooManyRequests.into());
+        };
         blocking(&self.logins, work).await
     }
 

@@ -51,6 +51,8 @@ pub struct Server {
     settings: Settings,
     /// Logins whose passwords are being compared: they take a core each.
     logins: Arc<tokio::sync::Semaphore>,
+    /// Those that wait for it, too.
+    login_places: Arc<tokio::sync::Semaphore>,
     /// Reads that are too large for the network threads.
     large_reads: Arc<tokio::sync::Semaphore>,
 }
@@ -60,8 +62,9 @@ impl Server {
     #[must_use]
     pub fn new(node: Node, settings: Settings) -> Self {
         let logins = Arc::new(tokio::sync::Semaphore::new(auth::LOGINS_AT_ONCE));
+        let login_places = Arc::new(tokio::sync::Semaphore::new(auth::LOGINS_MAX));
         let large_reads = Arc::new(tokio::sync::Semaphore::new(read::LARGE_READS_AT_ONCE));
-        Self { node, settings, logins, large_reads }
+        Self { node, settings, logins, login_places, large_reads }
     }
 }
 

@@ -97,19 +97,12 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Error> {
     let place = Arc::clone(places).acquire_owned().await;
     let place = place.map_err(|_| Error::from(Known::Stopped))?;
-    off_network(move || {
+    let working = tokio::task::spawn_blocking(move || {
         let result = work();
         drop(place);
         result
-    })
-    .await
-}
-
-/// Runs what takes its time on a thread of its own; a panic goes on in the caller.
-pub(crate) async fn off_network<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
+    });
+    match working.await {
         Ok(result) => Ok(result),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

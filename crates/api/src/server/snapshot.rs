@@ -8,7 +8,6 @@ use std::time::Duration;
 use backend::Image;
 use backend::schema::{Bucket, storage_version as row};
 use bytes::{Bytes, BytesMut};
-use node::Node;
 use proto::error::Code;
 use proto::etcdserverpb as pb;
 use sha2::{Digest, Sha256};
@@ -16,13 +15,15 @@ use tokio::sync::mpsc;
 
 use crate::server::Server;
 use crate::server::admit::Admitted;
-use crate::server::read::{off_network, unreadable};
+use crate::server::read::unreadable;
 use crate::{Error, Replies, stream};
 
 /// Bytes of a message (etcd's `snapshotSendBufferSize`).
 const CHUNK_BYTES: usize = 32 << 10;
 /// Bytes that are read at a time.
-const READ_BYTES: usize = 16 * CHUNK_BYTES;
+const READ_BYTES: usize = 4 * CHUNK_BYTES;
+/// Messages that wait for the caller.
+const MESSAGES_MAX: usize = 4;
 /// How long a caller may take to read a message.
 const PROGRESS_MAX: Duration = Duration::from_secs(60);
 
@@ -38,9 +39,9 @@ pub(crate) async fn open(
     let stored = stored.map_err(|error| unreadable(&server.node, &error))?;
     let version = stored.and_then(|stored| row::decode(&stored));
     let version = version.map_or_else(String::new, |version| version.to_string());
-    let node = server.node.clone();
-    let copy = Copy { node, image: state.image(), digest: Sha256::new(), version };
-    let (sender, replies) = stream::replies();
+    let server = server.clone();
+    let copy = Copy { server, image: state.image(), digest: Sha256::new(), version };
+    let (sender, replies) = stream::replies_of(MESSAGES_MAX);
     tokio::spawn(async move {
         if let Err(error) = copy.send(&sender).await {
             tracing::warn!(%error, "failed to send database snapshot to client");
@@ -53,7 +54,7 @@ pub(crate) async fn open(
 
 /// A copy under way.
 struct Copy {
-    node: Node,
+    server: Server,
     image: Image,
     digest: Sha256,
     version: String,
@@ -61,7 +62,7 @@ struct Copy {
 
 impl Copy {
     async fn send(self, sender: &Sender) -> Result<(), Error> {
-        let start = self.node.now();
+        let start = self.server.node.now();
         let version = self.version.clone();
         let total = self.image.len();
         tracing::info!("total-bytes" = total, "storage-version" = %version,
@@ -80,7 +81,8 @@ impl Copy {
         }
         let digest = copy.digest.finalize();
         send(sender, &version, 0, Bytes::copy_from_slice(&digest)).await?;
-        copy.node.metrics().storage.snapshot_sent(copy.node.now().since(start));
+        let node = &copy.server.node;
+        node.metrics().storage.snapshot_sent(node.now().since(start));
         tracing::info!("total-bytes" = total, "storage-version" = %version,
             "successfully sent database snapshot to client");
         Ok(())
@@ -88,15 +90,17 @@ impl Copy {
 
     /// The next bytes of the file; never none.
     async fn read(mut self) -> Result<(Self, Bytes), Error> {
+        let server = self.server.clone();
+        // Made where it is let go of: the allocator keeps for a thread what others give back.
+        let mut block = BytesMut::zeroed(READ_BYTES);
         let reading = move || {
-            let mut block = BytesMut::zeroed(READ_BYTES);
             let filled = self.image.read(&mut block);
-            let filled = filled.map_err(|error| unreadable(&self.node, &error))?;
+            let filled = filled.map_err(|error| unreadable(&self.server.node, &error))?;
             block.truncate(filled);
             self.digest.update(&block);
             Ok::<_, Error>((self, block.freeze()))
         };
-        let (copy, block) = off_network(reading).await??;
+        let (copy, block) = server.aside(reading).await??;
         if block.is_empty() {
             return Err(Error::new(Code::Internal, "the database ended before its length"));
         }
