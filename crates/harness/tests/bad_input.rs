@@ -1,6 +1,27 @@
 //! Bad input to the listeners and on the command line: etcd's error, or a clean refusal, and the
 //! same process serves afterwards.
 //!
+//! What a client may send, and where it is tried (`messages`, `wire` and `streams` are in
+//! `support/bad_input`, the floods in `bad_streams.rs`):
+//!
+//! | class | tried by |
+//! |---|---|
+//! | no key; inverted range; zero byte as key or end; zero bytes, no text, 1.5 MiB in keys | `messages::ranges`, `writes`, `transactions`, `streams::watch_cases` |
+//! | revision, limit, TTL, lease at the ends of their type | `messages::ranges`, `writes`, `transactions`, `leases` |
+//! | watch id 0, twice, -1; any revision and filter | `streams::watch_cases`, `a_watch_from_before_the_beginning_is_refused` |
+//! | unknown sort, filter, compare, alarm | `messages::ranges`, `transactions`, `cluster`, `streams::watch_cases` |
+//! | nothing chosen where one of several is due | `messages::transactions`, `streams::watch_cases` |
+//! | value or lease both kept and given | `messages::writes` |
+//! | transactions: 128 operations, 2 to 5000 levels, both branches, a key twice, compare of a range | `messages::transactions` |
+//! | unknown fields, huge numbers and lengths | `wire::messages` |
+//! | compressed messages and bombs | `wire::frames` |
+//! | content types, paths | `wire::paths` |
+//! | tokens, long and binary metadata, `hasleader`, client version | `wire::headers` |
+//! | deadlines of zero, below it, and malformed | `wire::headers` |
+//! | half-closed streams | `streams_whose_sender_has_no_more_to_say`, `wire::frames` |
+//! | watches that come by the thousand, that come and go, progress without end | `a_flood_of_watches_on_a_stream`, `a_storm_of_watches_that_come_and_go`, `a_flood_of_progress_requests_and_of_creates_without_a_reader` |
+//! | renewals without end, snapshots that nobody reads, logins without end | `a_flood_of_renewals_without_a_reader`, `snapshots_that_nobody_reads`, `a_flood_of_logins` |
+//!
 //! Answers are those of the real etcd 3.5.16, which gets the same; where it dies or later versions
 //! answer otherwise, the case names what is right.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
