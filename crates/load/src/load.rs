@@ -1,15 +1,16 @@
 //! A load: its plan, its start, and what it gives.
 
+use crate::api::Api;
 use crate::calls::Calls;
 use crate::lender::{Habit, Lender};
 use crate::send::Failure;
-use crate::session::Session;
+use crate::session::{Caller, DIAL_MAX, Session};
 use crate::shared::Shared;
 use crate::watcher::{Place, Watcher};
 use crate::{compactor, finish, kv};
 use anyhow::Result;
 use bytes::Bytes;
-use checker::{History, Member, Time};
+use checker::{Call, History, Member, Outcome, Time};
 use env::{Rng as _, SeededRng};
 use proto::etcdserverpb::WatchCreateRequest;
 use proto::etcdserverpb::watch_create_request::FilterType;
@@ -201,6 +202,21 @@ impl Load {
     /// Leaves a member for good.
     pub fn remove_member(&self, member: Member) {
         self.shared.remove_member(member);
+    }
+
+    /// Sends a call of the test's own to a member and records it. Values that it puts have to be
+    /// unlike all others. `None` if the member can't be reached.
+    pub async fn call(&self, member: Member, call: Call, limit: Duration) -> Option<Outcome> {
+        let endpoint = self.shared.endpoint(member);
+        let api = Api::connect(&endpoint, limit.min(DIAL_MAX)).await.ok()?;
+        let caller = Caller { shared: &self.shared, client: 0, member };
+        Some(caller.call(&api, call, limit).await.0)
+    }
+
+    /// The newest revision that was seen so far.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.shared.newest.load(Ordering::Relaxed)
     }
 
     /// The time on the load's clock.

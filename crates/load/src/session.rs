@@ -11,7 +11,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 /// How long a connection may take.
-const DIAL_MAX: Duration = Duration::from_secs(1);
+pub const DIAL_MAX: Duration = Duration::from_secs(1);
 
 /// Between tries to find a member that answers.
 const TRY_PAUSE: Duration = Duration::from_millis(30);
@@ -37,41 +37,12 @@ impl Session {
     /// `None` when the load has ended.
     pub async fn call(&mut self, call: Call) -> Option<Outcome> {
         let (member, api) = self.connected().await?;
-        let begin = self.shared.now();
-        let sent = tokio::time::timeout(self.call_max, send(&api, &call)).await;
-        let sent = sent.unwrap_or_else(|_| Err(Status::deadline_exceeded("the client gave up")));
-        let end = self.shared.now();
-        let outcome = match sent {
-            Ok((header, reply)) => {
-                self.shared.see(header.revision);
-                self.shared.answered.fetch_add(1, Ordering::Relaxed);
-                Outcome::Done { end, header, reply }
-            }
-            Err(status) => self.failed(member, begin, end, &status),
-        };
-        let client = self.client;
-        let operation = Operation { client, member, begin, call, outcome: outcome.clone() };
-        self.shared.record(|record| record.operations.push(operation));
-        Some(outcome)
-    }
-
-    fn failed(
-        &mut self,
-        member: Member,
-        begin: checker::Time,
-        end: checker::Time,
-        status: &Status,
-    ) -> Outcome {
-        let outcome = outcome(status, end);
-        if !is_plain_refusal(&outcome) {
-            let (code, message) = (status.code(), status.message().to_owned());
-            let failure = Failure { member, begin, end, code, message };
-            self.shared.record(|record| record.failures.push(failure));
-        }
-        if outcome == Outcome::Unknown || status.code() == Code::Unavailable {
+        let caller = Caller { shared: &self.shared, client: self.client, member };
+        let (outcome, stay) = caller.call(&api, call, self.call_max).await;
+        if !stay {
             self.leave();
         }
-        outcome
+        Some(outcome)
     }
 
     /// Goes to another member with the next call.
@@ -107,5 +78,44 @@ impl Session {
                 }
             }
         }
+    }
+}
+
+/// Who calls whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    pub shared: &'a Shared,
+    pub client: u32,
+    pub member: Member,
+}
+
+impl Caller<'_> {
+    /// Sends a call and records what comes of it; whether to stay with this connection.
+    pub async fn call(self, api: &Api, call: Call, limit: Duration) -> (Outcome, bool) {
+        let Self { shared, client, member } = self;
+        let begin = shared.now();
+        let sent = tokio::time::timeout(limit, send(api, &call)).await;
+        let sent = sent.unwrap_or_else(|_| Err(Status::deadline_exceeded("the client gave up")));
+        let end = shared.now();
+        let (outcome, stay) = match sent {
+            Ok((header, reply)) => {
+                shared.see(header.revision);
+                shared.answered.fetch_add(1, Ordering::Relaxed);
+                (Outcome::Done { end, header, reply }, true)
+            }
+            Err(status) => {
+                let outcome = outcome(&status, end);
+                let (code, message) = (status.code(), status.message().to_owned());
+                let stay = outcome != Outcome::Unknown && code != Code::Unavailable;
+                if !is_plain_refusal(&outcome) {
+                    let failure = Failure { member, begin, end, code, message };
+                    shared.record(|record| record.failures.push(failure));
+                }
+                (outcome, stay)
+            }
+        };
+        let operation = Operation { client, member, begin, call, outcome: outcome.clone() };
+        shared.record(|record| record.operations.push(operation));
+        (outcome, stay)
     }
 }

@@ -33,6 +33,12 @@ impl Outages {
         self.outages.push(Outage { member: Some(member), from, until });
     }
 
+    /// A member that was down from this moment on serves since another one.
+    pub fn up(&mut self, member: Member, from: Time, since: Time) {
+        self.outages.retain(|outage| outage.member != Some(member) || outage.from != from);
+        self.down(member, from, since);
+    }
+
     /// A leader went at this moment: until another is elected, no member serves.
     pub fn election(&mut self, from: Time) {
         self.outages.push(Outage { member: None, from, until: from.after(ELECTION) });

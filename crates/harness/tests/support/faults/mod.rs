@@ -1,0 +1,5 @@
+//! Faults of real clusters: which, when, and how they are made and mended.
+
+pub mod draw;
+pub mod fault;
+pub mod stage;
