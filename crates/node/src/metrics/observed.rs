@@ -110,19 +110,6 @@ fn labelled(registry: &Registry, shared: &Arc<Shared>) {
     samples(
         registry,
         shared,
-        "etcd_network_known_peers",
-        "1 for each member of the cluster.",
-        |shared, samples| {
-            let me = shared.member_id.to_string();
-            for member in shared.view().cluster.members() {
-                let labels = [("Local", &*me), ("Remote", &*member.id.to_string())];
-                samples.add("", &labels, 1.0);
-            }
-        },
-    );
-    samples(
-        registry,
-        shared,
         "etcd_debugging_server_alarms",
         "1 for each alarm.",
         |shared, samples| {
