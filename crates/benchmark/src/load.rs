@@ -2,39 +2,62 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use client::Channel;
 
 use crate::latency::Latencies;
 use crate::report::{Report, ServerCost};
+use crate::watch::{self, Watching};
 use crate::workload::Sender;
-use crate::{Arguments, process};
+use crate::{Arguments, Workload, process};
 
 /// Sends all requests, those of the warm-up first; an error of any ends the run.
 pub async fn run(arguments: &Arguments) -> Result<Report> {
     let channels = connect(arguments).await?;
+    if let Workload::Watch { streams, watchers, val_size } = arguments.workload {
+        return watch::run(arguments, &channels, Watching { streams, watchers, val_size }).await;
+    }
     let end_of_warm_up = arguments.warm_up;
     if end_of_warm_up > 0 {
         send(arguments, &channels, 0..end_of_warm_up).await?;
     }
-    let before = cpu_seconds(&arguments.pids)?;
-    let start = Instant::now();
+    let clock = Stopwatch::start(arguments)?;
     let numbers = end_of_warm_up..end_of_warm_up + arguments.total;
     let (latencies, newest_revision) = send(arguments, &channels, numbers).await?;
-    let elapsed = start.elapsed();
-    let after = cpu_seconds(&arguments.pids)?;
-    let mut servers = Vec::new();
-    for ((pid, before), after) in arguments.pids.iter().zip(before).zip(after) {
-        let resident_bytes = process::resident_bytes(*pid)?;
-        servers.push(ServerCost {
-            cpu_seconds: after - before,
-            cpu_seconds_since_start: after,
-            resident_bytes,
-        });
-    }
+    let (elapsed, servers) = clock.stop(arguments)?;
     Ok(Report { requests: arguments.total, elapsed, latencies, servers, newest_revision })
+}
+
+/// Time and the servers' CPU time since a load began.
+pub struct Stopwatch {
+    start: Instant,
+    cpu_seconds: Vec<f64>,
+}
+
+impl Stopwatch {
+    /// From now on.
+    pub fn start(arguments: &Arguments) -> Result<Self> {
+        let cpu_seconds = cpu_seconds(&arguments.pids)?;
+        Ok(Self { start: Instant::now(), cpu_seconds })
+    }
+
+    /// What has passed.
+    pub fn stop(self, arguments: &Arguments) -> Result<(Duration, Vec<ServerCost>)> {
+        let elapsed = self.start.elapsed();
+        let after = cpu_seconds(&arguments.pids)?;
+        let mut servers = Vec::new();
+        for ((pid, before), after) in arguments.pids.iter().zip(self.cpu_seconds).zip(after) {
+            let resident_bytes = process::resident_bytes(*pid)?;
+            servers.push(ServerCost {
+                cpu_seconds: after - before,
+                cpu_seconds_since_start: after,
+                resident_bytes,
+            });
+        }
+        Ok((elapsed, servers))
+    }
 }
 
 async fn connect(arguments: &Arguments) -> Result<Vec<Channel>> {

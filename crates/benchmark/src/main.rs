@@ -8,6 +8,7 @@ mod latency;
 mod load;
 mod process;
 mod report;
+mod watch;
 mod workload;
 
 use anyhow::Result;
@@ -90,6 +91,18 @@ enum Workload {
         /// `l` linearizable or `s` serializable.
         #[arg(long, default_value = "l")]
         consistency: String,
+    },
+    /// Puts to one key that many watch. Counts events; latency is from put to event.
+    Watch {
+        /// Streams, spread over the connections.
+        #[arg(long, default_value_t = 4)]
+        streams: usize,
+        /// Watches, spread over the streams.
+        #[arg(long, default_value_t = 1000)]
+        watchers: usize,
+        /// Bytes of a value, at least eight.
+        #[arg(long, default_value_t = 64)]
+        val_size: usize,
     },
 }
 

@@ -20,7 +20,7 @@ impl Sender {
     pub fn new(workload: Workload, channel: Channel) -> Self {
         let value = match workload {
             Workload::Put { val_size, .. } => Bytes::from(vec![b'v'; val_size]),
-            Workload::Range { .. } => Bytes::new(),
+            Workload::Range { .. } | Workload::Watch { .. } => Bytes::new(),
         };
         let kv = KvClient::new(channel).max_decoding_message_size(usize::MAX);
         Self { workload, kv, value }
@@ -49,6 +49,7 @@ impl Sender {
                 };
                 self.kv.range(request).await?.into_inner().header
             }
+            Workload::Watch { .. } => unreachable!("it has senders of its own"),
         };
         Ok(header.unwrap_or_default().revision)
     }

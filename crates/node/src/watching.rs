@@ -18,8 +18,13 @@ use crate::shared::Shared;
 const COUNTS_INTERVAL: Duration = Duration::from_millis(200);
 /// What may be queued for a stream, in bytes, before its watchers have to wait.
 const STREAM_BYTES_MAX: usize = 4 << 20;
-/// How much history is read at a time, in bytes.
+/// What may be queued for all streams, in bytes: where there are many, each has its share, but never
+/// less than the minimum.
+const TOTAL_BYTES_MAX: usize = 256 << 20;
+const STREAM_BYTES_MIN: usize = 64 << 10;
+/// How much history is read at a time, in bytes, and how many events are made of it.
 const READ_BYTES_MAX: usize = 1 << 20;
+const EVENTS_MAX: usize = 64 << 10;
 /// How many responses may be queued for a stream; one more ends it. The hub counts bytes, and a
 /// response has some, so that only a flood of control messages gets here.
 const STREAM_RESPONSES_MAX: usize = 64 << 10;
@@ -122,6 +127,9 @@ impl Drop for WatchStream {
 pub(crate) fn run(shared: &Shared) -> Result<(), mvcc::Error> {
     let limits = Limits {
         stream_bytes_max: STREAM_BYTES_MAX,
+        total_bytes_max: TOTAL_BYTES_MAX,
+        stream_bytes_min: STREAM_BYTES_MIN,
+        events_max: EVENTS_MAX,
         read_bytes_max: READ_BYTES_MAX,
         fragment_bytes_max: shared.settings.request_bytes_max + (512 << 10),
     };

@@ -1,8 +1,8 @@
 //! The hub's state machine: streams, watchers, and delivery.
 //!
-//! A synced watcher is found through the index when something changes. One that is behind (it
-//! started in the past, or its stream had no room) is told by [`Hub::catch_up`], a bounded stretch
-//! at a time, together with the others that are about as far.
+//! Watchers are found through the index when something changes. One that is behind (it started in
+//! the past, or its stream had no room) is told by [`Hub::catch_up`], a bounded stretch at a time,
+//! together with the others that are about as far.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use prost::Message;
 use proto::twin::{self, WatchResponse};
 
-use crate::change::{Change, History, Kind};
+use crate::change::{Change, Changes, History, Kind};
 use crate::event::{Action, Create, Event, StreamId};
 use crate::fragment;
 use crate::index::Index;
@@ -28,13 +28,20 @@ const EMPTY_RANGE: &str = "mvcc: watcher range is empty";
 /// etcd's words for a negative start revision.
 const NEGATIVE_START: &str = "etcdserver: mvcc: required revision has been compacted";
 
-/// The hub's bounds, in bytes.
+/// The hub's bounds.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// What may be queued for a stream before its watchers have to wait.
     pub stream_bytes_max: usize,
+    /// What may be queued for all streams together: where there are many, each may have less, but
+    /// not less than `stream_bytes_min`.
+    pub total_bytes_max: usize,
+    /// What each stream may have queued, however many there are.
+    pub stream_bytes_min: usize,
     /// How much history is read at a time.
     pub read_bytes_max: usize,
+    /// How many events are made at a time, over all watchers; those of a revision stay together.
+    pub events_max: usize,
     /// From which size on a response is split for a client that allows it.
     pub fragment_bytes_max: usize,
 }
@@ -127,26 +134,16 @@ impl<H: History> Hub<H> {
             return Ok(actions);
         };
         let mut through = self.revision;
+        let mut told = BTreeMap::new();
         if from <= self.revision {
             let read = self.view.changes(from, self.revision, self.limits.read_bytes_max)?;
-            through = read.through;
-            let mut told = Told::new(&self.view);
-            for change in &read.changes {
-                told.begin();
-                for id in &ready {
-                    let watcher = &self.watchers[id];
-                    if watcher.range.contains(&change.key)
-                        && watcher.wants(change.revision, change.kind)
-                    {
-                        told.tell(*id, watcher, change)?;
-                    }
-                }
-            }
-            let told = told.into_events();
-            self.deliver_behind(told, &ready, through, &mut actions);
-        } else {
-            self.deliver_behind(BTreeMap::new(), &ready, through, &mut actions);
+            let is_ready = |watcher: &Watcher| self.ready.contains(&watcher.stream);
+            let stretch =
+                self.tell(&read.changes, |watcher| !watcher.synced && is_ready(watcher))?;
+            through = stretch.through(&read);
+            told = stretch.told;
         }
+        self.deliver_behind(told, &ready, through, &mut actions);
         self.answer_progress(&mut actions);
         Ok(actions)
     }
@@ -157,23 +154,54 @@ impl<H: History> Hub<H> {
         while self.revision < newest {
             let from = self.revision + 1;
             let read = self.view.new_changes(from, newest, self.limits.read_bytes_max)?;
-            let mut told = Told::new(&self.view);
-            for change in &read.changes {
-                told.begin();
-                let mut concerned = Vec::new();
-                self.index.find(&change.key, &mut |id| concerned.push(id));
-                for id in concerned {
-                    let watcher = &self.watchers[&id];
-                    if watcher.wants(change.revision, change.kind) {
-                        told.tell(id, watcher, change)?;
-                    }
+            let mut rest = &read.changes[..];
+            loop {
+                let from = self.revision + 1;
+                let stretch = self.tell(rest, |watcher| watcher.synced)?;
+                rest = &rest[stretch.changes..];
+                self.revision = if rest.is_empty() { read.through } else { stretch.last };
+                self.deliver_synced(stretch.told, from, actions);
+                if rest.is_empty() {
+                    break;
                 }
             }
-            let told = told.into_events();
-            self.revision = read.through;
-            self.deliver_synced(told, from, actions);
         }
         Ok(())
+    }
+
+    /// The events of some changes for the watchers that `is_meant` says, up to a bound.
+    fn tell(
+        &self,
+        changes: &[Change],
+        is_meant: impl Fn(&Watcher) -> bool,
+    ) -> Result<Stretch, H::Error> {
+        let mut stretch = Stretch::default();
+        let mut count = 0;
+        for change in changes {
+            if count >= self.limits.events_max && change.revision != stretch.last {
+                break;
+            }
+            let mut concerned = Vec::new();
+            self.index.find(&change.key, &mut |id| concerned.push(id));
+            let mut encoded = Encoded { view: &self.view, change, plain: None, whole: None };
+            for id in concerned {
+                let watcher = &self.watchers[&id];
+                if is_meant(watcher) && watcher.wants(change.revision, change.kind) {
+                    stretch.told.entry(id).or_default().push(encoded.event(watcher)?);
+                    count += 1;
+                }
+            }
+            stretch.changes += 1;
+            stretch.last = change.revision;
+        }
+        Ok(stretch)
+    }
+
+    /// Whether a stream's watchers need not wait.
+    fn has_room(&self, stream: &Stream) -> bool {
+        let Limits { stream_bytes_max, total_bytes_max, stream_bytes_min, .. } = self.limits;
+        let share = total_bytes_max / self.streams.len().max(1);
+        stream.has_room(share.clamp(stream_bytes_min, stream_bytes_max))
     }
 
     /// Sends to synced watchers; one whose stream has no room falls behind.
@@ -185,7 +213,7 @@ impl<H: History> Hub<H> {
     ) {
         for (id, events) in told {
             let stream = self.watchers[&id].stream;
-            if self.streams[&stream].has_room(self.limits.stream_bytes_max) {
+            if self.has_room(&self.streams[&stream]) {
                 self.deliver(id, events, self.revision, actions);
             } else {
                 self.fall_behind(id, from);
@@ -205,7 +233,7 @@ impl<H: History> Hub<H> {
         for id in ready {
             let stream = self.watchers[id].stream;
             if let Some(events) = told.remove(id) {
-                if !self.streams[&stream].has_room(self.limits.stream_bytes_max) {
+                if !self.has_room(&self.streams[&stream]) {
                     continue;
                 }
                 self.deliver(*id, events, self.revision, actions);
@@ -214,7 +242,6 @@ impl<H: History> Hub<H> {
             watcher.next = watcher.next.max(through + 1);
             if watcher.next > self.revision {
                 watcher.synced = true;
-                self.index.insert(&watcher.range, *id);
                 self.streams.get_mut(&stream).expect("it has watchers").behind.remove(id);
             }
             self.update_ready(stream);
@@ -239,7 +266,6 @@ impl<H: History> Hub<H> {
         let watcher = self.watchers.get_mut(&id).expect("it is synced");
         watcher.next = watcher.next.max(from);
         watcher.synced = false;
-        self.index.remove(&watcher.range, id);
         let stream = self.streams.get_mut(&watcher.stream).expect("it has watchers");
         stream.behind.insert(id);
     }
@@ -287,9 +313,8 @@ impl<H: History> Hub<H> {
         let next = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
         let mut watcher = Watcher::new(stream, watch_id, create, next);
         watcher.synced = next > revision;
-        if watcher.synced {
-            self.index.insert(&watcher.range, id);
-        } else {
+        self.index.insert(&watcher.range, id);
+        if !watcher.synced {
             entry.behind.insert(id);
         }
         self.watchers.insert(id, watcher);
@@ -307,9 +332,7 @@ impl<H: History> Hub<H> {
 
     fn remove(&mut self, id: u64) {
         let watcher = self.watchers.remove(&id).expect("it is known");
-        if watcher.synced {
-            self.index.remove(&watcher.range, id);
-        }
+        self.index.remove(&watcher.range, id);
         if let Some(stream) = self.streams.get_mut(&watcher.stream) {
             stream.watchers.remove(&watcher.watch_id);
             stream.behind.remove(&id);
@@ -322,9 +345,7 @@ impl<H: History> Hub<H> {
         self.ready.remove(&stream);
         for id in closed.watchers.into_values() {
             let watcher = self.watchers.remove(&id).expect("its stream has it");
-            if watcher.synced {
-                self.index.remove(&watcher.range, id);
-            }
+            self.index.remove(&watcher.range, id);
         }
     }
 
@@ -395,9 +416,10 @@ impl<H: History> Hub<H> {
     }
 
     fn update_ready(&mut self, stream: StreamId) {
-        let ready = self.streams.get(&stream).is_some_and(|entry| {
-            !entry.behind.is_empty() && entry.has_room(self.limits.stream_bytes_max)
-        });
+        let ready = self
+            .streams
+            .get(&stream)
+            .is_some_and(|entry| !entry.behind.is_empty() && self.has_room(entry));
         if ready {
             self.ready.insert(stream);
         } else {
@@ -410,46 +432,45 @@ fn is_empty(range: &types::KeyRange) -> bool {
     matches!(range, types::KeyRange::Range(start, end) if start >= end)
 }
 
-/// The events of a stretch, by watcher, each encoded once (and once more with what it replaced, if
-/// somebody wants that).
-struct Told<'a, H> {
-    view: &'a H,
-    events: BTreeMap<u64, Vec<Bytes>>,
-    /// The current change, encoded.
-    plain: Option<Bytes>,
-    with_previous: Option<Bytes>,
+/// What some changes have to say to watchers.
+#[derive(Default)]
+struct Stretch {
+    told: BTreeMap<u64, Vec<Bytes>>,
+    /// How many of the changes are in it.
+    changes: usize,
+    /// The revision of the last of them.
+    last: i64,
 }
 
-impl<'a, H: History> Told<'a, H> {
-    const fn new(view: &'a H) -> Self {
-        Self { view, events: BTreeMap::new(), plain: None, with_previous: None }
+impl Stretch {
+    /// The last revision that is covered, of changes that were all shown.
+    fn through(&self, of: &Changes) -> i64 {
+        if self.changes == of.changes.len() { of.through } else { self.last }
     }
+}
 
-    /// What is told from now on is about another change.
-    fn begin(&mut self) {
-        self.plain = None;
-        self.with_previous = None;
-    }
+/// A change as an event, encoded once for all watchers, and once more with what it replaced if
+/// somebody wants that.
+struct Encoded<'a, H> {
+    view: &'a H,
+    change: &'a Change,
+    plain: Option<Bytes>,
+    whole: Option<Bytes>,
+}
 
-    fn tell(&mut self, id: u64, watcher: &Watcher, change: &Change) -> Result<(), H::Error> {
-        let slot = if watcher.prev_kv { &mut self.with_previous } else { &mut self.plain };
-        let event = match slot {
-            Some(event) => event.clone(),
-            None => {
-                let previous = if watcher.prev_kv && !change.creates {
-                    self.view.value_at(&change.key, change.revision - 1)?
-                } else {
-                    None
-                };
-                slot.insert(encode(change, previous)).clone()
-            }
+impl<H: History> Encoded<'_, H> {
+    fn event(&mut self, watcher: &Watcher) -> Result<Bytes, H::Error> {
+        let Self { view, change, plain, whole } = self;
+        let slot = if watcher.prev_kv { whole } else { plain };
+        if let Some(event) = slot {
+            return Ok(event.clone());
+        }
+        let previous = if watcher.prev_kv && !change.creates {
+            view.value_at(&change.key, change.revision - 1)?
+        } else {
+            None
         };
-        self.events.entry(id).or_default().push(event);
-        Ok(())
-    }
-
-    fn into_events(self) -> BTreeMap<u64, Vec<Bytes>> {
-        self.events
+        Ok(slot.insert(encode(change, previous)).clone())
     }
 }
 

@@ -127,8 +127,14 @@ struct Clients {
     asked: BTreeMap<StreamId, Vec<Create>>,
 }
 
-const LIMITS: Limits =
-    Limits { stream_bytes_max: 300, read_bytes_max: 120, fragment_bytes_max: 150 };
+const LIMITS: Limits = Limits {
+    stream_bytes_max: 300,
+    total_bytes_max: 900,
+    stream_bytes_min: 100,
+    read_bytes_max: 120,
+    events_max: 4,
+    fragment_bytes_max: 150,
+};
 
 impl Clients {
     fn new(streams: u64) -> Self {
@@ -396,4 +402,57 @@ fn a_closed_stream_leaves_nothing() {
         sent(&mut hub, Event::Close(stream));
     }
     assert_eq!((hub.counts(), hub.streams(), hub.is_behind()), ((0, 0), 0, false));
+}
+
+/// So many streams with a watch of everything each, and nobody who reads.
+fn idle_readers(streams: u64) -> Clients {
+    let mut clients = Clients::new(streams);
+    for stream in (0..streams).map(StreamId) {
+        let create = create(KeyRange::All, 0, 0);
+        clients.asked.entry(stream).or_default().push(create.clone());
+        clients.event(Event::Create(stream, create));
+        clients.take(stream);
+    }
+    clients
+}
+
+#[test]
+fn what_is_queued_for_streams_that_nobody_reads_is_bounded_together() {
+    for (streams, each_max) in [(1, 300), (6, 150), (30, 100)] {
+        let mut rng = SeededRng::new(streams);
+        let mut clients = idle_readers(streams);
+        for _ in 0..300 {
+            clients.list.write(&mut rng);
+            clients.event(Event::View(clients.list.clone()));
+            clients.catch_up_once();
+        }
+        for (stream, queue) in &clients.queues {
+            // The last response went out when there was some room left.
+            let (_, before) = queue.split_last().expect("some were sent");
+            let bytes: usize = before.iter().map(Message::encoded_len).sum();
+            assert!(bytes < each_max, "{streams} streams, {stream:?}: {bytes} bytes");
+        }
+        clients.settle();
+        for heard in clients.watches.values() {
+            assert_eq!(heard.events, clients.list.expected(heard));
+        }
+    }
+}
+
+#[test]
+fn a_view_with_much_news_is_told_in_pieces_that_end_with_a_revision() {
+    let mut rng = SeededRng::new(3);
+    let mut clients = idle_readers(3);
+    (0..10).for_each(|_| clients.list.write(&mut rng));
+    clients.event(Event::View(clients.list.clone()));
+    for queue in clients.queues.values() {
+        assert!(queue.len() > 1, "{} responses", queue.len());
+        for response in queue {
+            let last = response.events.last().expect("events");
+            let last = mvccpb::Event::decode(&last[..]).expect("an event").kv.expect("a key");
+            let revision = response.header.as_ref().expect("always").revision;
+            assert_eq!(revision, last.mod_revision);
+        }
+    }
+    clients.settle();
 }

@@ -1,4 +1,4 @@
-//! Which synced watchers a key concerns.
+//! Which watchers a key concerns.
 
 use std::collections::{BTreeSet, HashMap};
 

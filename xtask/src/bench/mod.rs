@@ -5,8 +5,8 @@
 //! in alternating order; CPU time and memory are the server processes' own. Where the machine is
 //! busy, throughput and latency say little: CPU seconds and ratios are what is judged.
 
+mod loads;
 mod million;
-mod puts;
 mod subject;
 mod table;
 
@@ -16,7 +16,7 @@ const USAGE: &str = "Usage: cargo xtask bench [--quick] [--rounds N] [--only PAR
 
   --quick      a tenth of the requests and keys: to see that it works, not to judge
   --rounds N   runs of everything that is given as a median (3)
-  --only       some of: puts, million, one-key
+  --only       some of: puts, watches, million, one-key
 ";
 
 /// How much is measured.
@@ -37,7 +37,7 @@ struct Plan {
     parts: Vec<String>,
 }
 
-const PARTS: [&str; 3] = ["puts", "million", "one-key"];
+const PARTS: [&str; 4] = ["puts", "watches", "million", "one-key"];
 
 /// Measures, and prints the table.
 pub fn run(arguments: &[&str]) -> Result<()> {
@@ -50,7 +50,8 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     let mut table = table::Table::new(&subjects.reference_version);
     for part in &plan.parts {
         match part.as_str() {
-            "puts" => puts::measure(&subjects, plan.scale, &mut table)?,
+            "puts" => loads::puts(&subjects, plan.scale, &mut table)?,
+            "watches" => loads::watches(&subjects, plan.scale, &mut table)?,
             "million" => million::measure(&subjects, plan.scale, &mut table)?,
             _ => million::one_key(&subjects, plan.scale, &mut table)?,
         }

@@ -52,17 +52,13 @@ pub struct Subjects {
 }
 
 impl Subjects {
-    /// Finds the reference and builds ours for release.
+    /// Finds the reference, and builds ours for release unless `OXETCD_BIN` says where they are.
     pub fn prepare() -> Result<Self> {
         let reference = harness::reference()?;
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
-            .args(["build", "--quiet", "--release", "--package=etcd", "--package=benchmark"])
-            .current_dir(workspace::root())
-            .status()
-            .context("run cargo build")?;
-        ensure!(status.success(), "cargo build failed");
-        let built = harness::target_folder().join("release");
+        let built = match std::env::var_os("OXETCD_BIN") {
+            Some(folder) => PathBuf::from(folder),
+            None => build()?,
+        };
         Ok(Self {
             reference: reference.program("etcd"),
             ours: built.join("etcd"),
@@ -90,6 +86,18 @@ impl Subjects {
         let server = Server::start(&options, &ports[0], &ports[1])?;
         Ok(Subject { benchmark: &self.benchmark, side, options, ports, server, _folder: folder })
     }
+}
+
+/// Builds ours and gives their folder.
+fn build() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--release", "--package=etcd", "--package=benchmark"])
+        .current_dir(workspace::root())
+        .status()
+        .context("run cargo build")?;
+    ensure!(status.success(), "cargo build failed");
+    Ok(harness::target_folder().join("release"))
 }
 
 /// A running server.
@@ -137,7 +145,8 @@ pub struct Figures {
 }
 
 impl Subject<'_> {
-    /// Loads the server with a workload of the `benchmark` program.
+    /// Loads the server with a workload of the `benchmark` program. CPU time is for what is counted:
+    /// requests, or events.
     pub fn load(&self, load: Load, workload: &[&str]) -> Result<Figures> {
         let output = Command::new(self.benchmark)
             .arg(format!("--endpoints={}", self.server.endpoint()))
@@ -154,7 +163,7 @@ impl Subject<'_> {
             .context("run benchmark")?;
         ensure!(output.status.success(), "benchmark of {:?} failed", self.side);
         let shown: Value = serde_json::from_slice(&output.stdout).context("read the figures")?;
-        figures(&shown, load.requests).context("the figures lack something")
+        figures(&shown).context("the figures lack something")
     }
 
     /// Stops the server in order and starts it on the same data; gives the time from the start of
@@ -168,13 +177,14 @@ impl Subject<'_> {
     }
 }
 
-fn figures(shown: &Value, requests: u64) -> Option<Figures> {
+fn figures(shown: &Value) -> Option<Figures> {
     let server = &shown["servers"][0];
+    let requests = shown["requests"].as_f64()?;
     Some(Figures {
-        per_second: requests as f64 / shown["seconds"].as_f64()?,
+        per_second: requests / shown["seconds"].as_f64()?,
         p50_ms: shown["p50_ms"].as_f64()?,
         p99_ms: shown["p99_ms"].as_f64()?,
-        cpu_s_per_100k: server["cpu_seconds"].as_f64()? * 100_000.0 / requests as f64,
+        cpu_s_per_100k: server["cpu_seconds"].as_f64()? * 100_000.0 / requests,
         resident_mib: server["resident_bytes"].as_f64()? / f64::from(1 << 20),
         cpu_s: server["cpu_seconds_since_start"].as_f64()?,
         newest_revision: shown["newest_revision"].as_i64()?,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::subject::Pair;
+use super::subject::{Figures, Pair, median};
 
 /// What ours has to be at most.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -38,6 +38,20 @@ impl Table {
     /// Adds a row. A figure that there is none of is not a number.
     pub fn row(&mut self, name: &str, figures: Pair<f64>, bar: Bar) {
         self.rows.push(Row { name: name.to_owned(), figures, bar });
+    }
+}
+
+impl Table {
+    /// Adds the rows of a load, medians of its rounds; the bar is for the CPU time.
+    pub fn load(&mut self, name: &str, rounds: &Pair<Vec<Figures>>, bar: Bar) {
+        let of = |figure: fn(&Figures) -> f64| {
+            let middle = |all: &[Figures]| median(all.iter().map(figure).collect());
+            Pair { reference: middle(&rounds.reference), ours: middle(&rounds.ours) }
+        };
+        self.row(&format!("{name}: CPU s per 100k"), of(|f| f.cpu_s_per_100k), bar);
+        self.row(&format!("{name}: per second"), of(|f| f.per_second), Bar::None);
+        self.row(&format!("{name}: p99 ms"), of(|f| f.p99_ms), Bar::None);
+        self.row(&format!("{name}: resident MiB"), of(|f| f.resident_mib), Bar::None);
     }
 }
 
