@@ -92,6 +92,8 @@ pub struct Config {
     pub backend_batch_interval: Duration,
     /// Operations before a commit of the data file; at least 1.
     pub backend_batch_limit: u64,
+    /// The database is defragmented at the start if that frees so many bytes; `None` never does.
+    pub bootstrap_defrag: Option<u64>,
     /// What is never synced is lost in a crash.
     pub unsafe_no_fsync: bool,
 
@@ -213,6 +215,9 @@ impl Config {
             backend_batch_interval: settings
                 .duration_or("backend-batch-interval", Duration::from_millis(100)),
             backend_batch_limit: limit_or(settings.int("backend-batch-limit"), 10_000),
+            bootstrap_defrag: unless_zero(
+                settings.uint("bootstrap-defrag-threshold-megabytes").saturating_mul(1 << 20),
+            ),
             unsafe_no_fsync: settings.bool("unsafe-no-fsync"),
             max_txn_ops: settings.uint("max-txn-ops"),
             max_request_bytes: settings.uint("max-request-bytes"),

@@ -8,7 +8,7 @@ use node::compactor::Retention;
 use node::data_dir::Paths;
 use node::log::Keep;
 use node::network::Network;
-use node::{Member, Options, Settings};
+use node::{Member, Node, Options, Settings};
 use peer::Transport;
 use proto::version;
 use snap::Snapshots;
@@ -33,6 +33,24 @@ pub fn start(
     let member = node::start(disk, clock, &entrance, registry, &options)?;
     let transport = network.attach(member.node());
     Ok((member, transport))
+}
+
+/// Defragments the database if that frees so many bytes.
+///
+/// # Errors
+/// When it fails.
+pub async fn defragment_if_worth(node: &Node, threshold: u64) -> Result<(), String> {
+    let (size, in_use) = (node.sizes().size(), node.sizes().in_use());
+    if size.saturating_sub(in_use) < threshold {
+        tracing::info!(
+            "current-db-size-bytes" = size,
+            "current-db-size-in-use-bytes" = in_use,
+            "bootstrap-defrag-threshold-bytes" = threshold,
+            "Skipping defragmentation"
+        );
+        return Ok(());
+    }
+    node.defragment().await.map_err(|error| format!("defragment the database: {error}"))
 }
 
 /// Shows in the metrics which features are on.

@@ -48,16 +48,25 @@ pub fn run(config: &Config, disk: Arc<dyn Disk>) -> ExitCode {
     }
 }
 
-async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
+/// The metrics that belong to no part of the server.
+fn registry(config: &Config) -> Registry {
     let registry = Registry::new();
     process::register(&registry);
     stand_ins::register(&registry);
     member::show_features(config, &registry);
+    registry
+}
+
+async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
+    let registry = registry(config);
     let mut listeners = Listeners::bind(config).await.map_err(|error| error.to_string())?;
     let (member, transport) =
         tokio::task::block_in_place(|| member::start(config, disk, &registry))
             .map_err(|error| error.to_string())?;
     let node = member.node().clone();
+    if let Some(threshold) = config.bootstrap_defrag {
+        member::defragment_if_worth(&node, threshold).await?;
+    }
     let settings = api::Settings {
         txn_ops_max: usize::try_from(config.max_txn_ops).unwrap_or(usize::MAX),
         request_bytes_max: usize::try_from(config.max_request_bytes).unwrap_or(usize::MAX),

@@ -147,6 +147,8 @@ pub struct Applying<T> {
     snapshot_wanted: bool,
     /// From which duration on it takes too long to apply an entry.
     slow: Duration,
+    /// The version that the file's schema is to have once its own can be told.
+    storage_version: Option<Version>,
 }
 
 enum Work {
@@ -177,6 +179,7 @@ impl<T> Applying<T> {
             snapshotting: false,
             snapshot_wanted: false,
             slow: Duration::MAX,
+            storage_version: None,
         }
     }
 
@@ -239,6 +242,7 @@ impl<T> Applying<T> {
                 Event::StorageVersion(version) => self.migrate(version)?,
             }
         }
+        self.migrate_late()?;
         let mut applied = Vec::new();
         let mut done = Vec::new();
         let install = self.apply(waiter, clock, &mut applied, &mut done)?;
@@ -419,8 +423,13 @@ impl<T> Applying<T> {
         self.frozen_cluster.clone().expect("a freeze came before")
     }
 
+    /// Brings the file's schema to a version; one that cannot be told yet, as nothing is committed,
+    /// with the next commit.
     fn migrate(&mut self, version: Version) -> Result<(), Error> {
-        let Ok(current) = self.applier.backend().schema_version()? else { return Ok(()) };
+        let Ok(current) = self.applier.backend().schema_version()? else {
+            self.storage_version = Some(version);
+            return Ok(());
+        };
         if let Ok(steps) = backend::schema::migration::plan(current, version)
             && !steps.is_empty()
         {
@@ -428,6 +437,13 @@ impl<T> Applying<T> {
             tracing::info!("new-storage-version" = %version, "updated storage version");
         }
         Ok(())
+    }
+
+    fn migrate_late(&mut self) -> Result<(), Error> {
+        match self.storage_version.take() {
+            Some(version) => self.migrate(version),
+            None => Ok(()),
+        }
     }
 
     fn commit(&mut self, wanted: bool, actions: &mut Vec<Action<T>>) {

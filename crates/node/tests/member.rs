@@ -52,6 +52,27 @@ async fn what_was_put_is_there_after_a_restart() {
     tokio::task::block_in_place(|| member.stop());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_members_file_tells_its_version_with_the_first_commits() {
+    let folder = Folder::new("storage-version");
+    let member = start(&folder.0);
+    let node = member.node();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while node.view().cluster.version().is_none() {
+        assert!(Instant::now() < deadline, "no cluster version");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // One commit that the version can be told from, one that has it; the wish may come after the
+    // first.
+    let mut stored = None;
+    for _ in 0..3 {
+        let state = node.ticket().await.unwrap().state;
+        stored = state.get(backend::Bucket::Meta, backend::schema::storage_version::KEY).unwrap();
+    }
+    assert_eq!(stored.as_deref(), Some(&b"3.7.0"[..]));
+    tokio::task::block_in_place(|| member.stop());
+}
+
 /// How many snapshot files there are.
 fn snapshots(data: &Path) -> usize {
     let files = std::fs::read_dir(data.join("member/snap")).unwrap();

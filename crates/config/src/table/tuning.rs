@@ -5,7 +5,7 @@ use super::{Flag, Kind, Status, flag};
 /// Sorted by name.
 #[rustfmt::skip]
 pub const FLAGS: &[Flag] = &[
-    flag("bootstrap-defrag-threshold-megabytes", Kind::Uint, "0", Status::NotYet, "Defrag at boot when this many MB could be freed"),
+    flag("bootstrap-defrag-threshold-megabytes", Kind::Uint, "0", Status::Acts, "Defrag at boot when this many MB could be freed"),
     flag("compact-hash-check-time", Kind::Duration, "1m0s", Status::Acts, "Period of leader hash comparison with followers"),
     flag("compaction-batch-limit", Kind::Int, "1000", Status::Acts, "Revisions removed per compaction step (0 = 1000)"),
     flag("compaction-sleep-interval", Kind::Duration, "0s", Status::Acts, "Pause between compaction steps (0 = 10ms)"),

@@ -1,0 +1,79 @@
+//! Every error that a single member can answer with, provoked on the server under test and on the
+//! real etcd 3.5.16: the code and the text are those of the table, on both.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "support/errors/mod.rs"]
+mod errors;
+mod support;
+
+use std::collections::BTreeSet;
+
+use errors::{Answer, Since};
+use proto::error::Error as Known;
+use support::{Member, reference_is_under_test, runtime, server_under_test};
+
+/// Errors that no call to a single member brings about for certain, and why.
+const NOT_HERE: &[(Known, &str)] = &[
+    (Known::RangeStreamAdapter, "of the gRPC proxy"),
+    (Known::RangeStreamProxy, "of the gRPC proxy"),
+    (Known::ClientClosing, "of the gRPC proxy"),
+    (Known::NotPrimaryLessor, "leadership lost in the middle of a call"),
+    (Known::WatchCanceled, "answers that pile up"),
+    (Known::MemberExist, "two members whose ids are one"),
+    (Known::ClusterIdMismatch, "of the peers' listener"),
+    (Known::TooManyRequests, "5000 entries that wait to be applied"),
+    (Known::AuthOldRevision, "users changed in the middle of a call"),
+    (Known::NoLeader, "no leader"),
+    (Known::NotLeader, "another leader"),
+    (Known::LeaderChanged, "another leader"),
+    (Known::NotCapable, "a cluster of etcd 2"),
+    (Known::Stopped, "the end in the middle of a call"),
+    (Known::Timeout, "a disk that hangs"),
+    (Known::TimeoutDueToLeaderFail, "another leader"),
+    (Known::TimeoutDueToConnectionLost, "another leader"),
+    (Known::TimeoutWaitAppliedIndex, "a disk that hangs"),
+    (Known::TimeoutLeaderTransfer, "a member that does not take over"),
+    (Known::Unhealthy, "a member that is away"),
+    (Known::NotSupportedForLearner, "a learner"),
+    (Known::NoInflightDowngrade, "kept from the caller since 3.6"),
+    (Known::UnknownMethod, "no request of any client"),
+    (Known::ClusterVersionUnavailable, "a cluster that is just being founded"),
+    (Known::Canceled, "hidden by the client's own words"),
+    (Known::DeadlineExceeded, "hidden by the client's own words"),
+    (Known::ContextCanceled, "a client that gives up hears nothing"),
+    (Known::ContextDeadlineExceeded, "the client's own deadline"),
+];
+
+fn fault(answer: &Answer) -> Option<String> {
+    let expected = (answer.code, answer.known.text().to_owned());
+    (answer.found.as_ref() != Some(&expected))
+        .then(|| format!("{}: expected {expected:?}, found {:?}", answer.call, answer.found))
+}
+
+#[test]
+fn every_error_has_its_code_and_text() {
+    runtime().block_on(async {
+        let arguments = ["--max-request-bytes=100000"];
+        let tested = Member::started("errors", server_under_test(), &arguments);
+        let program = harness::reference().unwrap().program("etcd");
+        let real = Member::started("errors-real", program, &arguments);
+        let (ours, theirs) = (tested.endpoint(), real.endpoint());
+        let (found, expected) = tokio::join!(errors::provoke(&ours), errors::provoke(&theirs));
+
+        let of_real = expected.iter().filter(|answer| answer.since == Since::Always);
+        let wrong: Vec<String> = of_real.filter_map(fault).collect();
+        assert!(wrong.is_empty(), "the real etcd answers otherwise:\n{}", wrong.join("\n"));
+        let is_real = reference_is_under_test();
+        let of_tested = found.iter().filter(|answer| !is_real || answer.since == Since::Always);
+        let wrong: Vec<String> = of_tested.filter_map(fault).collect();
+        assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+
+        let provoked: BTreeSet<&str> = found.iter().map(|answer| answer.known.text()).collect();
+        let not_here = |known| NOT_HERE.iter().any(|(other, _)| *other == known);
+        for known in Known::ALL.iter().filter(|_| !is_real) {
+            let is_provoked = provoked.contains(known.text());
+            assert!(is_provoked != not_here(*known), "{known}: provoked {is_provoked}");
+        }
+        println!("{} errors, {} calls compared", provoked.len(), found.len());
+    });
+}
