@@ -10,8 +10,9 @@ use membership::Change;
 use node::{ClusterState, Member, Options};
 use proto::error::Error as Known;
 use proto::etcdserverpb::{InternalRaftRequest, LeaseGrantRequest, LeaseTimeToLiveRequest};
+use support::stall::{StallingDisk, Switch};
 use support::wire::Wire;
-use support::{Folder, get, get_here, options, put, soon, start, stop, until};
+use support::{Folder, get, get_here, options, put, soon, start, start_on, stop, until};
 use types::{LeaseId, MemberId};
 
 /// A cluster, with each member's options by which it is started again.
@@ -20,6 +21,8 @@ struct Cluster {
     wire: Arc<Wire>,
     options: Vec<Options>,
     members: Vec<Option<Member>>,
+    /// Of each member's disk.
+    switches: Vec<Arc<Switch>>,
 }
 
 fn url(number: usize) -> String {
@@ -31,12 +34,18 @@ impl Cluster {
         let initial: Vec<String> =
             (1..=size).map(|number| format!("m{number}={}", url(number))).collect();
         let folder = Folder::new(name);
-        let mut cluster =
-            Self { folder, wire: Arc::default(), options: Vec::new(), members: Vec::new() };
+        let mut cluster = Self {
+            folder,
+            wire: Arc::default(),
+            options: Vec::new(),
+            members: Vec::new(),
+            switches: Vec::new(),
+        };
         for number in 1..=size {
             let options = cluster.options_of(number, &initial.join(","));
             cluster.options.push(options);
             cluster.members.push(None);
+            cluster.switches.push(Arc::default());
         }
         for number in 1..=size {
             cluster.start(number).unwrap();
@@ -57,7 +66,8 @@ impl Cluster {
 
     fn start(&mut self, number: usize) -> Result<(), node::Error> {
         let options = &self.options[number - 1];
-        let member = start(options, &self.wire.end(&url(number)))?;
+        let disk = Arc::new(StallingDisk(Arc::clone(&self.switches[number - 1])));
+        let member = start_on(disk, options, &self.wire.end(&url(number)))?;
         self.wire.listen(&url(number), member.node(), options.paths.snap.clone());
         self.members[number - 1] = Some(member);
         Ok(())
@@ -127,6 +137,7 @@ impl Cluster {
         };
         self.options.push(options);
         self.members.push(None);
+        self.switches.push(Arc::default());
         self.start(number).unwrap();
         number
     }
@@ -364,10 +375,7 @@ async fn leases_live_on_by_way_of_any_member_and_end_with_any_leader() {
     let cluster = Cluster::found("leases", 3);
     let leader = cluster.leader().await;
     let follower = cluster.follower().await;
-    let grant = LeaseGrantRequest { ttl: 3, id: 7 };
-    let request =
-        InternalRaftRequest { lease_grant: Some(grant), ..InternalRaftRequest::default() };
-    cluster.node(follower).propose(Identity::default(), request).await.unwrap();
+    grant(cluster.node(follower), 7, 3).await;
     let check = |_: &apply::View| Ok(());
     for number in 1..=3 {
         assert_eq!(cluster.node(number).renew_lease(LeaseId(7), &check).await, Ok(3));
@@ -380,6 +388,61 @@ async fn leases_live_on_by_way_of_any_member_and_end_with_any_leader() {
     cluster.node(leader).hand_over().await;
     let gone = || cluster.running().all(|node| node.view().leases.lookup(LeaseId(7)).is_none());
     until("the lease ends", gone).await;
+    cluster.stop_all();
+}
+
+async fn grant(node: &node::Node, id: i64, ttl: i64) {
+    let request = InternalRaftRequest {
+        lease_grant: Some(LeaseGrantRequest { id, ttl }),
+        ..InternalRaftRequest::default()
+    };
+    node.propose(Identity::default(), request).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_whose_disk_hangs_is_replaced_and_ends_no_lease() {
+    let cluster = Cluster::found("stall", 3);
+    let stalled = cluster.leader().await;
+    grant(cluster.node(stalled), 7, 3).await;
+    cluster.switches[stalled - 1].set(true);
+    let begin = std::time::Instant::now();
+    // It goes on with the other two's acknowledgements until it gives up.
+    let stalled_node = cluster.node(stalled).clone();
+    let last = tokio::spawn(async move { put(&stalled_node, "k", "v").await });
+    until("it steps down", || !cluster.node(stalled).raft().is_leader).await;
+    let others = (1..=3).filter(|number| *number != stalled);
+    let leads = |number: &usize| cluster.node(*number).raft().is_leader;
+    until("another leads", || others.clone().any(|number| leads(&number))).await;
+    let next = others.clone().find(leads).unwrap();
+    put(cluster.node(next), "after", "v").await.unwrap();
+    let lease = |number: usize| cluster.node(number).view().leases.lookup(LeaseId(7)).is_some();
+    while begin.elapsed() < std::time::Duration::from_secs(3) {
+        assert!(lease(next), "it was promised three seconds");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    cluster.switches[stalled - 1].set(false);
+    until("it follows", || get_here(cluster.node(stalled), "after").is_some()).await;
+    until("the lease ends in its time", || !lease(next)).await;
+    // Whether the last put was made is for the new leader to say; it was not lost if it was
+    // acknowledged.
+    if soon("an answer", last).await.unwrap().is_ok() {
+        assert_eq!(get(cluster.node(next), "k").await.as_deref(), Some("v"));
+    }
+    cluster.stop_all();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_alone_waits_for_its_disk() {
+    let cluster = Cluster::found("stall-alone", 1);
+    cluster.leader().await;
+    cluster.switches[0].set(true);
+    let node = cluster.node(1).clone();
+    let waiting = tokio::spawn(async move { put(&node, "k", "v").await });
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    assert!(cluster.node(1).raft().is_leader);
+    assert_eq!(get_here(cluster.node(1), "k"), None);
+    cluster.switches[0].set(false);
+    soon("the answer", waiting).await.unwrap().unwrap();
     cluster.stop_all();
 }
 

@@ -1,6 +1,7 @@
 //! Members in one process, and the network between them.
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub mod stall;
 pub mod wire;
 
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use apply::Quota;
 use auth::Identity;
-use env::{RealClock, RealDisk};
+use env::{Disk, RealClock, RealDisk};
 use node::compactor::Retention;
 use node::data_dir::Paths;
 use node::log::Keep;
@@ -86,11 +87,18 @@ pub fn options(data: &Path) -> Options {
 
 /// Starts a member.
 pub fn start(options: &Options, network: &Arc<dyn Network>) -> Result<Member, node::Error> {
+    start_on(Arc::new(RealDisk), options, network)
+}
+
+/// Starts a member on a disk.
+pub fn start_on(
+    disk: Arc<dyn Disk>,
+    options: &Options,
+    network: &Arc<dyn Network>,
+) -> Result<Member, node::Error> {
     let registry = telemetry::Registry::new();
     let clock = Arc::new(RealClock::new());
-    tokio::task::block_in_place(|| {
-        node::start(Arc::new(RealDisk), clock, network, &registry, options)
-    })
+    tokio::task::block_in_place(|| node::start(disk, clock, network, &registry, options))
 }
 
 /// Stops a member.
