@@ -47,7 +47,7 @@ impl Simple {
 
     /// The random part of a token that is to be proposed.
     #[must_use]
-    pub fn prefix(rng: &mut impl Rng) -> String {
+    pub fn prefix(rng: &mut (impl Rng + ?Sized)) -> String {
         let letter = |_| LETTERS[rng.below(LETTERS.len() as u64) as usize] as char;
         (0..LETTER_COUNT).map(letter).collect()
     }

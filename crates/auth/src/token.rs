@@ -78,7 +78,7 @@ impl TokenProvider {
 
     /// What a login proposes as the random part of its token.
     #[must_use]
-    pub fn prefix(&self, rng: &mut impl Rng) -> String {
+    pub fn prefix(&self, rng: &mut (impl Rng + ?Sized)) -> String {
         match self {
             Self::Simple(_) => Simple::prefix(rng),
             Self::Nothing => String::new(),

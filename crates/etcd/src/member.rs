@@ -88,6 +88,7 @@ fn options(config: &Config) -> Options {
         keep: Keep { wals: files(config.max_wals), snapshots: files(config.max_snapshots) },
         batch_interval: config.backend_batch_interval,
         batch_limit: usize::try_from(config.backend_batch_limit).unwrap_or(usize::MAX),
+        segment_bytes: node::SEGMENT_BYTES,
         unsafe_no_fsync: config.unsafe_no_fsync,
         retention: match config.auto_compaction {
             None => Retention::Off,

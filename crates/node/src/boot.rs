@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use backend::schema::storage_version;
 use backend::{Backend, Bucket, Committer};
-use env::{Clock, Disk};
 use membership::{Cluster, Member, Store as Members, Url};
 use prost::Message;
 use proto::etcdserverpb::Metadata;
@@ -24,9 +23,9 @@ use wal::{Contents, Wal};
 use crate::document;
 use crate::force;
 use crate::founding::{self, Beginning, Witnesses};
-use crate::network::Network;
 use crate::replay;
 use crate::start::{Error, Options};
+use crate::world::World;
 
 /// The term of the entries that a cluster is founded with.
 const FOUNDING_TERM: u64 = 1;
@@ -101,17 +100,16 @@ pub(crate) struct Booted {
 
 /// What booting needs.
 pub(crate) struct Ground<'a> {
-    pub(crate) disk: &'a Arc<dyn Disk>,
-    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) world: &'a World,
     pub(crate) options: &'a Options,
     pub(crate) snapshots: &'a Snapshots,
-    pub(crate) network: &'a dyn Network,
 }
 
 impl Ground<'_> {
     fn wal_options(&self) -> wal::Options {
-        let mut options = wal::Options::new(Arc::clone(self.clock));
+        let mut options = wal::Options::new(Arc::clone(&self.world.clock));
         // What raft would not keep in memory either.
+        options.segment_bytes = self.options.segment_bytes;
         options.entries_bytes_max = crate::start::RAFT_LOG_BYTES_MAX;
         if self.options.unsafe_no_fsync {
             options.durability = wal::Durability::UnsafeNoSync;
@@ -124,23 +122,28 @@ impl Ground<'_> {
     }
 
     /// Founds a cluster, or joins one.
-    pub(crate) fn begin(&self, backend: Backend, committer: Committer) -> Result<Booted, Error> {
+    pub(crate) async fn begin(
+        &self,
+        backend: Backend,
+        committer: Committer,
+    ) -> Result<Booted, Error> {
         let options = self.options;
         let index = backend.last_committed().position().index;
         if index != Index(0) {
             return Err(Error::LogMissing { index, dir: self.wal_dir() });
         }
-        let beginning = self.beginning()?;
+        let beginning = self.beginning().await?;
         let metadata = Metadata {
             node_id: Some(beginning.member_id.get()),
             cluster_id: Some(beginning.cluster_id.get()),
         };
         for dir in [&options.paths.snap, &options.paths.data] {
             let parent = dir.parent().unwrap_or(dir);
-            self.disk.sync_dir(parent).map_err(|source| Error::io("sync", parent, source))?;
+            let synced = self.world.disk.sync_dir(parent);
+            synced.map_err(|source| Error::io("sync", parent, source))?;
         }
         let wal = Wal::create(
-            Arc::clone(self.disk),
+            Arc::clone(&self.world.disk),
             &self.wal_dir(),
             &metadata.encode_to_vec(),
             self.wal_options(),
@@ -164,7 +167,7 @@ impl Ground<'_> {
         })
     }
 
-    fn beginning(&self) -> Result<Beginning, Error> {
+    async fn beginning(&self) -> Result<Beginning, Error> {
         let options = self.options;
         let initial = options.initial_cluster.parse().map_err(Error::InitialClusterText)?;
         let flags = founding::Flags {
@@ -176,10 +179,10 @@ impl Ground<'_> {
             request_timeout: options.settings.request_timeout,
             max: options.settings.max_cluster_version,
         };
-        let runtime = tokio::runtime::Handle::current();
+        let network = &*self.world.network;
         match options.cluster_state {
-            ClusterState::New => runtime.block_on(founding::found(self.network, &flags)),
-            ClusterState::Existing => runtime.block_on(founding::join(self.network, &flags)),
+            ClusterState::New => founding::found(network, &flags).await,
+            ClusterState::Existing => founding::join(network, &flags).await,
         }
     }
 
@@ -195,7 +198,8 @@ impl Ground<'_> {
             term: base.metadata.term,
             conf_state: None,
         };
-        let opened = Wal::recover(Arc::clone(self.disk), &self.wal_dir(), &at, self.wal_options())?;
+        let opened =
+            Wal::recover(Arc::clone(&self.world.disk), &self.wal_dir(), &at, self.wal_options())?;
         let (mut wal, mut contents, repaired) = opened;
         if let Some(repaired) = repaired {
             tracing::warn!(?repaired, "repaired the end of the log");
@@ -317,9 +321,9 @@ impl Ground<'_> {
     /// there; from 3.6 on the record alone is enough.
     pub(crate) fn base(&self, document_needed: bool) -> Result<Base, Error> {
         if !self.options.unsafe_no_fsync {
-            wal::settle(&**self.disk, &self.wal_dir())?;
+            wal::settle(&*self.world.disk, &self.wal_dir())?;
         }
-        let records = wal::valid_snapshot_entries(&**self.disk, &self.wal_dir())?;
+        let records = wal::valid_snapshot_entries(&*self.world.disk, &self.wal_dir())?;
         let loaded = self.snapshots.load_newest_of(&records)?;
         for broken in &loaded.broken {
             tracing::warn!(path = %broken.path.display(), reason = %broken.reason,

@@ -10,6 +10,7 @@ use membership::{Member, versions};
 use proto::etcdserverpb::InternalRaftRequest;
 use proto::membershippb::{ClusterVersionSetRequest, DowngradeInfoSetRequest};
 use proto::version::{self, Version};
+use tokio::sync::oneshot;
 use types::MemberId;
 
 use crate::applying;
@@ -42,7 +43,8 @@ pub(crate) async fn watch_versions(node: Node) {
             node.0.apply.complete(applying::Event::StorageVersion(cluster));
         }
         tokio::select! {
-            () = tokio::time::sleep(VERSION_INTERVAL) => {}
+            biased;
+            () = node.sleep(VERSION_INTERVAL) => {}
             _ = leadership.changed() => {}
         }
     }
@@ -80,7 +82,7 @@ async fn decide(node: &Node, told: &mut Told) {
 /// Ends a downgrade, while this member leads, when all servers are at its target.
 pub(crate) async fn end_downgrades(node: Node, interval: Duration) {
     loop {
-        tokio::time::sleep(interval).await;
+        node.sleep(interval).await;
         let target = node.view().cluster.downgrade().target_version();
         let Some(target) = target.filter(|_| node.raft().is_leader) else { continue };
         if all_are_at(&server_versions(&node).await, target) {
@@ -113,13 +115,17 @@ async fn server_versions(node: &Node) -> BTreeMap<MemberId, Option<Version>> {
         .into_iter()
         .map(|member| {
             let node = node.clone();
-            tokio::spawn(async move {
+            let (sender, receiver) = oneshot::channel();
+            node.clone().tasks().spawn(Box::pin(async move {
                 let told = founding::versions_of(node.network(), &member, node.patience()).await;
                 if told.is_none() {
                     tracing::warn!("remote-member-id" = %member.id, "failed to get version");
                 }
-                (member.id, told.and_then(|told| told.server.parse().ok()))
-            })
+                let version = told.and_then(|told| told.server.parse().ok());
+                // Nobody waits any more when the member stops.
+                let _ = sender.send((member.id, version));
+            }));
+            receiver
         })
         .collect();
     for asked in asked {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use env::Tasks;
 use membership::Member;
 use mvcc::{KvHash, ReadView};
 use proto::etcdserverpb::alarm_request::AlarmAction;
@@ -15,6 +16,7 @@ use types::{ClusterId, MemberId};
 use crate::ask::{self, PeerHash};
 use crate::handle::Node;
 use crate::network::Network;
+use crate::runtime::blocking;
 
 /// When data is compared with the other members'.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -36,6 +38,7 @@ type Told = (MemberId, Option<PeerHash>);
 /// Whom to ask, and about what.
 pub(crate) struct Inquiry<'a> {
     pub(crate) network: &'a dyn Network,
+    pub(crate) tasks: &'a dyn Tasks,
     pub(crate) cluster: ClusterId,
     pub(crate) timeout: Duration,
 }
@@ -73,7 +76,7 @@ impl Inquiry<'_> {
         others: &[Member],
     ) -> Result<(), InitialError> {
         tracing::info!("starting initial corruption check");
-        let mine = hash_of(view).await.ok_or(InitialError::Unreadable)?;
+        let mine = hash_of(self.tasks, view).await.ok_or(InitialError::Unreadable)?;
         let told = self.ask(others, mine.revision).await;
         let different = told.iter().filter(|(id, hash)| {
             let differs = hash.is_some_and(|hash| {
@@ -103,8 +106,8 @@ pub(crate) enum InitialError {
     Unreadable,
 }
 
-async fn hash_of(view: ReadView) -> Option<KvHash> {
-    let hashed = tokio::task::spawn_blocking(move || view.hash(0)).await.ok()?;
+async fn hash_of(tasks: &dyn Tasks, view: ReadView) -> Option<KvHash> {
+    let hashed = blocking(tasks, move || view.hash(0)).await?;
     hashed.inspect_err(|error| tracing::warn!(%error, "failed to hash the store")).ok()
 }
 
@@ -112,7 +115,7 @@ async fn hash_of(view: ReadView) -> Option<KvHash> {
 pub(crate) async fn check_periodically(node: Node, period: Duration) {
     tracing::info!(interval = ?period, "enabled corruption checking");
     loop {
-        tokio::time::sleep(period).await;
+        node.sleep(period).await;
         if node.raft().is_leader {
             check_all(&node).await;
         }
@@ -121,7 +124,7 @@ pub(crate) async fn check_periodically(node: Node, period: Duration) {
 
 async fn check_all(node: &Node) {
     let others = node.other_members();
-    let Some(first) = hash_of(node.view().read.clone()).await else { return };
+    let Some(first) = hash_of(node.tasks(), node.view().read.clone()).await else { return };
     let told = node.inquiry().ask(&others, first.revision).await;
     if let Err(error) = node.linearize().await {
         tracing::warn!(%error, "failed to check hash KV");
@@ -129,7 +132,7 @@ async fn check_all(node: &Node) {
     }
     let now = node.view().read.clone();
     let newest = now.revision();
-    let Some(second) = hash_of(now).await else { return };
+    let Some(second) = hash_of(node.tasks(), now).await else { return };
     let corrupt = judge(node.ids().1, (first, second), newest, &told);
     raise(node, corrupt).await;
     tracing::info!(
@@ -169,7 +172,7 @@ fn judge(me: MemberId, (first, second): (KvHash, KvHash), newest: i64, told: &[T
 pub(crate) async fn check_compactions(node: Node, interval: Duration) {
     let mut checked = i64::MIN;
     loop {
-        tokio::time::sleep(interval).await;
+        node.sleep(interval).await;
         if node.raft().is_leader {
             check_newest(&node, &mut checked).await;
         }
@@ -258,7 +261,12 @@ impl Node {
     }
 
     fn inquiry(&self) -> Inquiry<'_> {
-        Inquiry { network: self.network(), cluster: self.ids().0, timeout: self.patience() }
+        Inquiry {
+            network: self.network(),
+            tasks: self.tasks(),
+            cluster: self.ids().0,
+            timeout: self.patience(),
+        }
     }
 }
 

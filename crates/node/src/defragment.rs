@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::commit::{Finished, Task};
 use crate::handle::Node;
+use crate::runtime::blocking;
 
 /// How often a copy is begun again because a compaction got ahead of it.
 const ATTEMPTS: usize = 20;
@@ -35,8 +36,8 @@ impl Node {
                 while defrag.step()? == DefragProgress::More {}
                 Ok::<Defrag, BackendError>(defrag)
             };
-            let copied = tokio::task::spawn_blocking(copying).await;
-            let copied = copied.map_err(|_| Status::from(Known::Stopped))?;
+            let copied = blocking(self.tasks(), copying).await;
+            let copied = copied.ok_or_else(|| Status::from(Known::Stopped))?;
             let defrag = copied.map_err(|error| failed(&error))?;
             match self.finish_defrag(defrag).await? {
                 Ok(()) => return Ok(()),

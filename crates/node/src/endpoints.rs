@@ -15,6 +15,7 @@ use crate::ask::{
 use crate::handle::Node;
 use crate::leases::{Asker, Refusal};
 use crate::network::{Answer, Method, Question};
+use crate::runtime::blocking;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -147,8 +148,8 @@ impl Node {
             return Ok(hash);
         }
         let view = self.view();
-        let hashing = tokio::task::spawn_blocking(move || view.read.hash(revision));
-        let hashed = hashing.await.map_err(|_| Status::from(Known::Stopped))?;
+        let hashed = blocking(self.tasks(), move || view.read.hash(revision)).await;
+        let hashed = hashed.ok_or_else(|| Status::from(Known::Stopped))?;
         hashed.map_err(|error| Status::new(Code::Unknown, error.to_string()))
     }
 }

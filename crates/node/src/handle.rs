@@ -197,6 +197,7 @@ impl Node {
         let mut waiter = self.0.progress.register(id);
         self.0.consensus.request(consensus::Event::Progress { id }).map_err(|_| self.refused())?;
         tokio::select! {
+            biased;
             progress = waiter.answer() => progress.ok_or_else(|| Known::Stopped.into()),
             () = self.stopped() => Err(Known::Stopped.into()),
         }
@@ -231,13 +232,14 @@ impl Node {
                 }
                 // Also a leader drops proposals, while it hands over.
                 if self.has_leader() {
-                    tokio::time::sleep(DROPPED_PAUSE).await;
+                    self.sleep(DROPPED_PAUSE).await;
                 }
                 self.wait_for_leader().await;
             }
         };
         tokio::select! {
-            answered = tokio::time::timeout(self.0.settings.request_timeout, attempts) => {
+            biased;
+            answered = self.timeout(self.0.settings.request_timeout, attempts) => {
                 answered.unwrap_or_else(|_| {
                     self.metrics().requests.gave_up();
                     Err(self.timed_out(start).into())
@@ -296,7 +298,8 @@ impl Node {
             self.wait_applied(index).await
         };
         tokio::select! {
-            confirmed = tokio::time::timeout(self.0.settings.request_timeout, confirmed) => {
+            biased;
+            confirmed = self.timeout(self.0.settings.request_timeout, confirmed) => {
                 Ok(confirmed.unwrap_or(Err(Known::Timeout))?)
             }
             () = self.stopped() => Err(Known::Stopped.into()),
@@ -319,7 +322,7 @@ impl Node {
     /// `etcdserver: request timed out, waiting for the applied index took too long`.
     pub async fn applied_all(&self) -> Result<(), Status> {
         let committed = self.0.status().committed;
-        let waited = tokio::time::timeout(APPLY_TIMEOUT, self.wait_applied(committed)).await;
+        let waited = self.timeout(APPLY_TIMEOUT, self.wait_applied(committed)).await;
         Ok(waited.unwrap_or(Err(Known::TimeoutWaitAppliedIndex))?)
     }
 
@@ -336,7 +339,7 @@ impl Node {
                 Lookup::Known(identity) => return Ok(identity),
                 Lookup::Unknown => break,
                 Lookup::WaitFor(index) => {
-                    let waited = tokio::time::timeout(APPLY_TIMEOUT, self.wait_applied(index));
+                    let waited = self.timeout(APPLY_TIMEOUT, self.wait_applied(index));
                     if !matches!(waited.await, Ok(Ok(()))) {
                         break;
                     }
@@ -349,7 +352,8 @@ impl Node {
     /// The random part of a new token.
     #[must_use]
     pub fn token_prefix(&self) -> String {
-        self.0.tokens().prefix(&mut env::RealRng)
+        let mut rng = (self.0.randomness)();
+        self.0.tokens().prefix(&mut *rng)
     }
 
     /// Changes the members through the log, and waits until that is applied here. Strict checks are
@@ -388,6 +392,7 @@ impl Node {
     pub async fn compacted(&self, revision: i64) -> Result<(), Status> {
         let mut compacted = self.0.compacted.subscribe();
         tokio::select! {
+            biased;
             reached = compacted.wait_for(|done| *done >= revision) => {
                 reached.map(|_| ()).map_err(|_| Known::Stopped.into())
             }
@@ -427,7 +432,7 @@ impl Node {
         loop {
             let _ = leadership.wait_for(|now| now.leader == MemberId(0)).await;
             let back = leadership.wait_for(|now| now.leader != MemberId(0));
-            if tokio::time::timeout(duration, back).await.is_err() {
+            if self.timeout(duration, back).await.is_err() {
                 return;
             }
         }
@@ -455,7 +460,7 @@ impl Node {
         let mut removed = self.0.removed.subscribe();
         // An error means that the member is gone already.
         let _ = removed.wait_for(|removed| *removed).await;
-        tokio::time::sleep(REMOVAL_DELAY).await;
+        self.sleep(REMOVAL_DELAY).await;
         tracing::warn!("the member has been permanently removed from the cluster");
         tracing::warn!("data-dir used by this member must be removed");
     }

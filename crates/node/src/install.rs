@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use apply::{Applier, Parts};
 use backend::{Backend, Committer, Generation, Sizes};
-use env::{Clock, Disk};
+use env::Disk;
 use membership::Store as Members;
 use proto::raftpb::{ConfState, Snapshot};
 use snap::Snapshots;
@@ -14,31 +14,28 @@ use types::{Index, MemberId};
 
 use crate::commit::{Install, Loaded};
 use crate::start::{Error, Options};
+use crate::world::World;
 
 /// How long to wait for the database's lock before saying so, and how often to try.
 const LOCK_WARNING: Duration = Duration::from_secs(10);
 const LOCK_RETRY: Duration = Duration::from_millis(50);
 
 /// Opens the database, waiting for whoever has it.
-pub(crate) fn open(
-    disk: &Arc<dyn Disk>,
-    clock: &dyn Clock,
-    options: &Options,
-) -> Result<(Backend, Committer), Error> {
+pub(crate) async fn open(world: &World, options: &Options) -> Result<(Backend, Committer), Error> {
     let how = how(options);
-    let start = clock.now();
+    let start = world.clock.now();
     let mut warned = false;
     loop {
-        match backend::open(Arc::clone(disk), how.clone()) {
+        match backend::open(Arc::clone(&world.disk), how.clone()) {
             Err(backend::Error::Locked { .. }) => {}
             opened => return Ok(opened?),
         }
-        if !warned && clock.now().since(start) >= LOCK_WARNING {
+        if !warned && world.clock.now().since(start) >= LOCK_WARNING {
             warned = true;
             tracing::info!(path = %options.paths.database().display(),
                 "db file is flocked by another process, or taking too long");
         }
-        tokio::runtime::Handle::current().block_on(tokio::time::sleep(LOCK_RETRY));
+        world.tasks.sleep(LOCK_RETRY).await;
     }
 }
 

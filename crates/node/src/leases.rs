@@ -111,7 +111,7 @@ impl Node {
                         Asked::Again => {}
                     }
                 }
-                tokio::time::sleep(RETRY_INTERVAL).await;
+                self.sleep(RETRY_INTERVAL).await;
             }
         };
         self.in_time(asking).await
@@ -185,7 +185,7 @@ impl Node {
             }
             Ok(())
         };
-        let waited = tokio::time::timeout(self.0.settings.request_timeout, gone).await;
+        let waited = self.timeout(self.0.settings.request_timeout, gone).await;
         Ok(waited.unwrap_or(Err(Known::Timeout))?)
     }
 
@@ -224,7 +224,7 @@ impl Node {
                         Asked::Again => {}
                     }
                 }
-                tokio::time::sleep(RETRY_INTERVAL).await;
+                self.sleep(RETRY_INTERVAL).await;
             }
         };
         self.in_time(asking).await
@@ -287,7 +287,8 @@ impl Node {
         asking: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, Status> {
         tokio::select! {
-            answer = tokio::time::timeout(self.patience(), asking) => match answer {
+            biased;
+            answer = self.timeout(self.patience(), asking) => match answer {
                 Ok(answer) => answer,
                 Err(_) if self.raft().leader == MemberId(0) => Err(Known::NoLeader.into()),
                 Err(_) => Err(Known::Timeout.into()),

@@ -56,13 +56,14 @@ pub(crate) fn start(node: &Node, options: &Options, witnesses: Option<Witnesses>
 }
 
 fn spawn(node: &Node, task: impl Future<Output = ()> + Send + 'static) {
-    let node = node.clone();
-    tokio::spawn(async move {
+    let stopping = node.clone();
+    node.tasks().spawn(Box::pin(async move {
         tokio::select! {
+            biased;
+            () = stopping.stopped() => {}
             () = task => {}
-            () = node.stopped() => {}
         }
-    });
+    }));
 }
 
 /// Asks the other founders whether they have seen this member before, until enough have answered.
@@ -75,7 +76,7 @@ async fn admit(node: Node, witnesses: Witnesses) {
                 node.0.fail(error.to_string());
                 return;
             }
-            Verdict::Open => tokio::time::sleep(RETRY_INTERVAL).await,
+            Verdict::Open => node.sleep(RETRY_INTERVAL).await,
         }
     }
     node.0.consensus.complete(consensus::Event::Admitted);
@@ -85,7 +86,7 @@ async fn admit(node: Node, witnesses: Witnesses) {
 /// them would have been heard of by then.
 async fn skip_ticks(node: Node, ticks: u32) {
     for _ in 0..SKIP_ATTEMPTS {
-        tokio::time::sleep(SKIP_INTERVAL).await;
+        node.sleep(SKIP_INTERVAL).await;
         let others = node.other_members();
         let peers = node.0.peers.transport();
         let active = others.iter().filter(|member| peers.active_since(member.id).is_some());
@@ -118,7 +119,7 @@ async fn publish(node: Node, name: String, client_urls: Vec<String>) {
             Ok(_) => break,
             Err(error) => tracing::warn!(%error, "failed to publish local member to cluster"),
         }
-        tokio::time::sleep(RETRY_INTERVAL).await;
+        node.sleep(RETRY_INTERVAL).await;
     }
     tracing::info!("local-member-id" = %node.ids().1, "cluster-id" = %node.ids().0,
         "published local member to cluster through raft");
@@ -127,9 +128,8 @@ async fn publish(node: Node, name: String, client_urls: Vec<String>) {
 
 /// Proposes to revoke leases that have expired, and notes what is left of long ones.
 async fn end_leases(node: Node) {
-    let mut interval = tokio::time::interval(lease::LOOP_INTERVAL);
     loop {
-        interval.tick().await;
+        node.sleep(lease::LOOP_INTERVAL).await;
         let now = node.0.clock.now();
         let (expired, checkpoints) = {
             let mut deadlines = node.0.deadlines();
@@ -176,7 +176,7 @@ fn propose_as_leader(node: &Node, term: types::Term, mut request: InternalRaftRe
 async fn compact(node: Node, retention: crate::compactor::Retention) {
     let mut compactor = Compactor::new(retention, node.0.clock.now());
     while let Some(next) = compactor.next_poll() {
-        tokio::time::sleep(next.since(node.0.clock.now())).await;
+        node.sleep(next.since(node.0.clock.now())).await;
         let now = node.0.clock.now();
         let revision = node.view().read.revision();
         let Some(target) = compactor.poll(now, revision, node.raft().is_leader) else { continue };
@@ -200,27 +200,24 @@ async fn compact(node: Node, retention: crate::compactor::Retention) {
 }
 
 async fn purge(node: Node) {
-    let mut interval = tokio::time::interval(PURGE_INTERVAL);
     loop {
-        interval.tick().await;
         node.0.log.complete(log::Task::Purge);
+        node.sleep(PURGE_INTERVAL).await;
     }
 }
 
 async fn forget_tokens(node: Node) {
-    let mut interval = tokio::time::interval(TOKEN_INTERVAL);
     loop {
-        interval.tick().await;
+        node.sleep(TOKEN_INTERVAL).await;
         let now = node.0.clock.now();
         node.0.tokens().sweep(now);
     }
 }
 
 async fn notify_progress(node: Node, interval: Duration) {
-    let mut interval = tokio::time::interval(interval / PROGRESS_SLOTS as u32);
     let mut slot = 0;
     loop {
-        interval.tick().await;
+        node.sleep((interval / PROGRESS_SLOTS as u32).max(Duration::from_millis(1))).await;
         node.0.watch.complete(watch::Event::ProgressTick(slot));
         slot = (slot + 1) % PROGRESS_SLOTS;
     }

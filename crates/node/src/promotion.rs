@@ -43,7 +43,7 @@ impl Node {
                         }
                     }
                 }
-                tokio::time::sleep(RETRY_INTERVAL).await;
+                self.sleep(RETRY_INTERVAL).await;
             }
         };
         self.in_time(asking).await

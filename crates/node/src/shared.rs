@@ -8,7 +8,7 @@ use std::time::Duration;
 use apply::{Response, View};
 use auth::TokenProvider;
 use backend::{Sizes, Ticket};
-use env::{Clock, Monotonic};
+use env::{Clock, Monotonic, Rng, Tasks};
 use lease::Deadlines;
 use mvcc::{Hashes, ReadView};
 use proto::error::Error as Known;
@@ -93,6 +93,8 @@ pub(crate) struct Shared {
     pub(crate) member_id: MemberId,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tasks: Arc<dyn Tasks>,
+    pub(crate) randomness: Arc<dyn Fn() -> Box<dyn Rng> + Send + Sync>,
     pub(crate) ids: RequestIds,
     pub(crate) sizes: Sizes,
     pub(crate) network: Arc<dyn Network>,
@@ -140,6 +142,8 @@ pub(crate) struct Parts {
     pub(crate) member_id: MemberId,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tasks: Arc<dyn Tasks>,
+    pub(crate) randomness: Arc<dyn Fn() -> Box<dyn Rng> + Send + Sync>,
     pub(crate) network: Arc<dyn Network>,
     pub(crate) peers: KnownPeers,
     pub(crate) joined: Option<Version>,
@@ -160,6 +164,8 @@ impl Shared {
             settings: parts.settings,
             ids: RequestIds::new(parts.member_id, parts.clock.wall()),
             clock: parts.clock,
+            tasks: parts.tasks,
+            randomness: parts.randomness,
             sizes: parts.sizes,
             network: parts.network,
             peers: parts.peers,

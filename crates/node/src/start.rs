@@ -8,7 +8,7 @@ use std::time::Duration;
 use apply::View;
 use auth::TokenProvider;
 use backend::{Backend, Committer};
-use env::{Clock, Disk, RealRng};
+use env::{Clock, Disk};
 use lease::Deadlines;
 use membership::Url;
 use proto::version::Version;
@@ -24,6 +24,7 @@ use crate::compactor::Retention;
 use crate::consensus::Consensus;
 use crate::corruption::{Checks, Inquiry};
 use crate::data_dir::{self, Kind, Paths};
+use crate::founding::Witnesses;
 use crate::handle::Node;
 use crate::install::{self, Installer};
 use crate::log::{Keep, Log};
@@ -33,6 +34,7 @@ use crate::peers::KnownPeers;
 use crate::request_id::RequestIds;
 use crate::shared::{Parts, Settings, Shared};
 use crate::threads::{Cores, Pace, Threads};
+use crate::world::World;
 use crate::{monitor, raft_log};
 
 /// How many bytes of entries raft keeps in memory; older ones are read back from the log.
@@ -78,6 +80,8 @@ pub struct Options {
     pub batch_interval: Duration,
     /// `--backend-batch-limit`.
     pub batch_limit: usize,
+    /// How large a segment of the log becomes: etcd's size but in tests.
+    pub segment_bytes: u64,
     /// `--unsafe-no-fsync`.
     pub unsafe_no_fsync: bool,
     /// `--auto-compaction-*`.
@@ -206,22 +210,47 @@ pub fn start(
     registry: &Registry,
     options: &Options,
 ) -> Result<Member, Error> {
-    let snapshots = Snapshots::new(Arc::clone(&disk), Arc::clone(&clock), &options.paths.snap);
-    let ground =
-        Ground { disk: &disk, clock: &clock, options, snapshots: &snapshots, network: &**network };
-    let booted = boot(&ground)?;
+    let world = World::new(disk, clock, Arc::clone(network));
+    let runtime = tokio::runtime::Handle::current();
+    let Assembled { shared, cores, installer, pace, witnesses } =
+        runtime.block_on(assemble(&world, registry, options))?;
+    let threads = Threads::start(&shared, cores, installer, pace)
+        .map_err(|source| Error::io("start the threads of", &options.paths.data, source))?;
+    let node = Node(shared);
+    monitor::start(&node, options, witnesses);
+    Ok(Member { node, threads })
+}
+
+/// All parts of a member, none of which is running yet.
+pub(crate) struct Assembled {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) cores: Cores,
+    pub(crate) installer: Installer,
+    pub(crate) pace: Pace,
+    pub(crate) witnesses: Option<Witnesses>,
+}
+
+/// Opens or makes a member's files and loads what is in them.
+pub(crate) async fn assemble(
+    world: &World,
+    registry: &Registry,
+    options: &Options,
+) -> Result<Assembled, Error> {
+    let World { disk, clock, network, .. } = world;
+    let snapshots = Snapshots::new(Arc::clone(disk), Arc::clone(clock), &options.paths.snap);
+    let booted = boot(&Ground { world, options, snapshots: &snapshots }).await?;
     check_level(options, &booted)?;
     let (member_id, cluster_id) = (booted.member_id, booted.cluster_id);
     tracing::info!("cluster-id" = %cluster_id, "local-member-id" = %member_id,
         "applied-index" = booted.applied.get(), "starting member");
-    let consensus = raft_core(options, &clock, &booted)?;
+    let consensus = raft_core(options, world, &booted)?;
     let Loaded { applier, compaction } =
         install::load(options, member_id, booted.backend, booted.members, booted.conf_state)?;
     let view = applier.view();
     let mut tokens = TokenProvider::new(&options.auth_token, options.auth_token_ttl)
         .map_err(|error| Error::AuthToken(error.to_string()))?;
     tokens.begin(view.auth.is_enabled());
-    check_data(&**network, options, cluster_id, member_id, &view)?;
+    check_data(world, options, cluster_id, member_id, &view).await?;
     let identity = identity(options, cluster_id, member_id, &view, booted.joined);
     let peers = KnownPeers::new(member_id, network.enter(&identity));
     peers.follow(&view.cluster);
@@ -230,7 +259,9 @@ pub fn start(
         cluster_id,
         member_id,
         settings: options.settings,
-        clock,
+        clock: Arc::clone(clock),
+        tasks: Arc::clone(&world.tasks),
+        randomness: Arc::clone(&world.randomness),
         network: Arc::clone(network),
         peers,
         joined: booted.joined,
@@ -242,7 +273,7 @@ pub fn start(
     }));
     metrics::register_observed(registry, &shared);
     let installer = Installer {
-        disk: Arc::clone(&disk),
+        disk: Arc::clone(disk),
         options: options.clone(),
         snapshots: snapshots.clone(),
         member: member_id,
@@ -250,7 +281,7 @@ pub fn start(
     };
     let cores = Cores {
         consensus,
-        log: Log::new(disk, booted.wal, snapshots, options.keep),
+        log: Log::new(Arc::clone(disk), booted.wal, snapshots, options.keep),
         applying: Applying::new(applier, compaction, options.snapshot_count, booted.last_snapshot)
             .slow_beyond(options.settings.warning_apply),
         commits: Commits::new(booted.committer),
@@ -262,16 +293,12 @@ pub fn start(
         compaction_sleep: options.compaction_sleep,
         catchup_entries: options.catchup_entries,
     };
-    let threads = Threads::start(&shared, cores, installer, pace)
-        .map_err(|source| Error::io("start the threads of", &options.paths.data, source))?;
-    let node = Node(shared);
-    monitor::start(&node, options, booted.witnesses);
-    Ok(Member { node, threads })
+    Ok(Assembled { shared, cores, installer, pace, witnesses: booted.witnesses })
 }
 
 /// Compares what was loaded with the other members, if that is wished for.
-fn check_data(
-    network: &dyn Network,
+async fn check_data(
+    world: &World,
     options: &Options,
     cluster: ClusterId,
     me: MemberId,
@@ -282,9 +309,9 @@ fn check_data(
     }
     let timeout = options.settings.request_timeout;
     let others: Vec<_> = view.cluster.members().filter(|member| member.id != me).cloned().collect();
-    let inquiry = Inquiry { network, cluster, timeout };
-    let checked = inquiry.initial(view.read.clone(), &others);
-    let checked = tokio::runtime::Handle::current().block_on(checked);
+    let (network, tasks) = (&*world.network, &*world.tasks);
+    let inquiry = Inquiry { network, tasks, cluster, timeout };
+    let checked = inquiry.initial(view.read.clone(), &others).await;
     checked.map_err(|_| Error::Inconsistent { member: me })
 }
 
@@ -304,8 +331,8 @@ fn identity(
     }
 }
 
-fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
-    let (disk, paths) = (&**ground.disk, &ground.options.paths);
+async fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
+    let (disk, paths) = (&*ground.world.disk, &ground.options.paths);
     if data_dir::identify(disk, &paths.data)? == Kind::Proxy {
         return Err(Error::NotYet("a data directory of a proxy"));
     }
@@ -315,14 +342,14 @@ fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
     let has_database = disk
         .exists(&paths.database())
         .map_err(|source| Error::io("look for", &paths.database(), source))?;
-    let (backend, committer) = install::open(ground.disk, &**ground.clock, ground.options)?;
+    let (backend, committer) = install::open(ground.world, ground.options).await?;
     if !has_log {
-        return ground.begin(backend, committer);
+        return ground.begin(backend, committer).await;
     }
     let document_needed =
         backend.get(backend::Bucket::Meta, backend::schema::storage_version::KEY)?.is_none();
     let base = ground.base(document_needed)?;
-    let (backend, committer) = with_snapshot(ground, backend, committer, &base)?;
+    let (backend, committer) = with_snapshot(ground, backend, committer, &base).await?;
     if !has_database && base.metadata.index == 0 {
         tracing::warn!("there is no database: it is made anew from the log");
     }
@@ -330,7 +357,7 @@ fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
 }
 
 /// A database behind its snapshot is replaced by the one that came with the snapshot.
-fn with_snapshot(
+async fn with_snapshot(
     ground: &Ground<'_>,
     backend: Backend,
     committer: Committer,
@@ -346,7 +373,7 @@ fn with_snapshot(
         return Err(Error::DatabaseMissing);
     }
     ground.snapshots.install_database(index)?;
-    let opened = install::open(ground.disk, &**ground.clock, ground.options)?;
+    let opened = install::open(ground.world, ground.options).await?;
     if opened.0.last_committed().position().index < index {
         return Err(Error::DatabaseMissing);
     }
@@ -371,10 +398,10 @@ fn lease_options(options: &Options) -> lease::Options {
 
 fn raft_core(
     options: &Options,
-    clock: &Arc<dyn Clock>,
+    world: &World,
     booted: &Booted,
 ) -> Result<Consensus<crate::shared::ReadWaiter>, Error> {
-    let mut config = Config::new(booted.member_id, Box::new(RealRng));
+    let mut config = Config::new(booted.member_id, (world.randomness)());
     config.election_tick = options.election_ticks;
     config.applied = booted.applied;
     config.storage_writes = StorageWrites::Asynchronous;
@@ -391,7 +418,7 @@ fn raft_core(
     if !booted.founders.is_empty() {
         raw.bootstrap(&booted.founders).map_err(wrong)?;
     }
-    let ids = RequestIds::new(booted.member_id, clock.wall());
+    let ids = RequestIds::new(booted.member_id, world.clock.wall());
     let founders = booted.founders.len();
     let consensus = Consensus::new(booted.member_id, raw, ids).founded_by(founders);
     Ok(if booted.witnesses.is_some() { consensus.withheld() } else { consensus })

@@ -67,18 +67,14 @@ impl Threads {
         pace: Pace,
     ) -> std::io::Result<Self> {
         let Cores { consensus, log, applying, commits } = cores;
-        let runtime = tokio::runtime::Handle::current();
         Ok(Self {
             raft: spawn(shared, "raft", move |shared| {
                 run_raft(shared, consensus, pace);
                 Ok(())
             })?,
-            log: {
-                let runtime = runtime.clone();
-                spawn(shared, "log", move |shared| run_log(shared, log, pace, &runtime))?
-            },
+            log: spawn(shared, "log", move |shared| run_log(shared, log, pace))?,
             apply: spawn(shared, "apply", move |shared| {
-                run_apply(shared, applying, &Surroundings { pace, runtime, installer })
+                run_apply(shared, applying, &Surroundings { pace, installer })
             })?,
             commit: spawn(shared, "commit", move |shared| run_commit(shared, commits))?,
             watch: spawn(shared, "watch", |shared| {
@@ -138,7 +134,6 @@ impl Drop for FailOnPanic<'_> {
 /// What the apply thread needs to have its actions carried out.
 struct Surroundings {
     pace: Pace,
-    runtime: tokio::runtime::Handle,
     installer: Installer,
 }
 
@@ -235,12 +230,7 @@ fn perform_raft(shared: &Shared, action: consensus::Action<ReadWaiter>) {
     }
 }
 
-fn run_log(
-    shared: &Arc<Shared>,
-    mut log: Log,
-    pace: Pace,
-    runtime: &tokio::runtime::Handle,
-) -> Result<(), String> {
+fn run_log(shared: &Arc<Shared>, mut log: Log, pace: Pace) -> Result<(), String> {
     let mut tasks = Vec::new();
     prepare_segment(shared, &mut log);
     while !shared.log.is_closed() {
@@ -249,7 +239,7 @@ fn run_log(
         shared.metrics.storage.log_round(&round);
         let began_segment = round.new_segment;
         for done in round.done {
-            deliver_log(shared, done, pace, runtime);
+            deliver_log(shared, done, pace);
         }
         if began_segment {
             prepare_segment(shared, &mut log);
@@ -263,24 +253,16 @@ fn run_log(
     log.close().map_err(|error| error.to_string())
 }
 
-/// Lets the next segment of the log be made on a thread of its own.
+/// Lets the next segment of the log be made beside what is written to this one.
 fn prepare_segment(shared: &Arc<Shared>, log: &mut Log) {
     let Some(job) = log.prepare() else { return };
-    let shared = Arc::clone(shared);
-    let thread = Builder::new().name("wal-prepare".to_owned()).spawn(move || {
-        shared.log.complete(log::Task::Prepared(Box::new(job.run())));
-    });
-    if let Err(error) = thread {
-        tracing::warn!(%error, "failed to start the thread that prepares the log");
-    }
+    let prepared = Arc::clone(shared);
+    shared.tasks.spawn_blocking(Box::new(move || {
+        prepared.log.complete(log::Task::Prepared(Box::new(job.run())));
+    }));
 }
 
-fn deliver_log(
-    shared: &Arc<Shared>,
-    done: log::Done,
-    pace: Pace,
-    runtime: &tokio::runtime::Handle,
-) {
+fn deliver_log(shared: &Arc<Shared>, done: log::Done, pace: Pace) {
     match done {
         log::Done::Appended(append) => {
             shared.consensus.complete(consensus::Event::Appended(append));
@@ -297,11 +279,11 @@ fn deliver_log(
             }
         }
         log::Done::Read(job) => {
-            let shared = Arc::clone(shared);
-            runtime.spawn_blocking(move || match job.run() {
-                Ok(entries) => shared.consensus.complete(consensus::Event::Fetched(entries)),
-                Err(error) => shared.fail(error.to_string()),
-            });
+            let reader = Arc::clone(shared);
+            shared.tasks.spawn_blocking(Box::new(move || match job.run() {
+                Ok(entries) => reader.consensus.complete(consensus::Event::Fetched(entries)),
+                Err(error) => reader.fail(error.to_string()),
+            }));
         }
     }
 }
@@ -420,11 +402,11 @@ fn compact(shared: &Arc<Shared>, task: commit::Task, rest: Rest, around: &Surrou
         shared.commit.complete(task);
         return;
     }
-    let shared = Arc::clone(shared);
-    around.runtime.spawn(async move {
-        tokio::time::sleep(sleep).await;
-        shared.commit.complete(task);
-    });
+    let rested = Arc::clone(shared);
+    shared.tasks.spawn(Box::pin(async move {
+        rested.tasks.sleep(sleep).await;
+        rested.commit.complete(task);
+    }));
 }
 
 /// Counts what an entry has cost, with a warning if that was much.

@@ -29,7 +29,7 @@ impl Node {
         self.0.consensus.complete(consensus::Event::Transfer(to));
         let mut leadership = self.0.leadership.subscribe();
         let moved = leadership.wait_for(|now| now.leader == to);
-        match tokio::time::timeout(patience, moved).await {
+        match self.timeout(patience, moved).await {
             Ok(Ok(_)) => {
                 tracing::info!("local-member-id" = %from, "transferee-member-id" = %to,
                     "leadership transfer finished");

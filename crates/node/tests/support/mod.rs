@@ -58,6 +58,7 @@ pub fn options(data: &Path) -> Options {
         keep: Keep { wals: Some(5), snapshots: Some(5) },
         batch_interval: Duration::from_millis(100),
         batch_limit: 10_000,
+        segment_bytes: node::SEGMENT_BYTES,
         unsafe_no_fsync: false,
         retention: Retention::Off,
         compaction_batch: 10,

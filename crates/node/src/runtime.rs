@@ -1,0 +1,70 @@
+//! [`Tasks`] over the runtime that the process runs on, and small things made of them.
+
+use std::time::Duration;
+
+use env::{Elapsed, Task, Tasks};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::handle::Node;
+
+/// The tokio runtime that the caller is in.
+#[derive(Clone, Debug)]
+pub(crate) struct TokioTasks(Handle);
+
+impl TokioTasks {
+    /// # Panics
+    /// Outside of a runtime.
+    pub(crate) fn current() -> Self {
+        Self(Handle::current())
+    }
+}
+
+impl Tasks for TokioTasks {
+    fn spawn(&self, task: Task) {
+        self.0.spawn(task);
+    }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        self.0.spawn_blocking(work);
+    }
+
+    fn sleep(&self, duration: Duration) -> Task {
+        let _runtime = self.0.enter();
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// What work that may block for long gives; `None` if it panicked, or the runtime is gone.
+pub(crate) async fn blocking<T: Send + 'static>(
+    tasks: &dyn Tasks,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (sender, receiver) = oneshot::channel();
+    tasks.spawn_blocking(Box::new(move || {
+        // Who asked may have given up.
+        let _ = sender.send(work());
+    }));
+    receiver.await.ok()
+}
+
+impl Node {
+    /// The runtime.
+    pub(crate) fn tasks(&self) -> &dyn Tasks {
+        &*self.0.tasks
+    }
+
+    /// Resolves after a while.
+    pub(crate) fn sleep(&self, duration: Duration) -> Task {
+        self.tasks().sleep(duration)
+    }
+
+    /// What a future resolves to within a time.
+    pub(crate) async fn timeout<T>(
+        &self,
+        limit: Duration,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        env::timeout(self.tasks(), limit, future).await
+    }
+}
