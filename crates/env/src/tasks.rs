@@ -1,9 +1,11 @@
 //! Work that goes on beside the caller's, and waiting: what a runtime offers.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use pin_project_lite::pin_project;
 
 /// Something that goes on by itself.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -24,20 +26,28 @@ pub trait Tasks: Send + Sync + 'static {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Elapsed;
 
-/// What a future resolves to, if it does within a time.
-///
-/// # Errors
-/// [`Elapsed`], and the future is dropped.
-pub async fn timeout<T>(
-    tasks: &dyn Tasks,
-    limit: Duration,
-    future: impl Future<Output = T>,
-) -> Result<T, Elapsed> {
-    let mut future = pin!(future);
-    let mut sleep = tasks.sleep(limit);
-    poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(value) => Poll::Ready(Ok(value)),
-        Poll::Pending => sleep.as_mut().poll(context).map(|()| Err(Elapsed)),
-    })
-    .await
+pin_project! {
+    /// See [`timeout`].
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        sleep: Task,
+    }
+}
+
+/// What a future resolves to, if it does within a time; else [`Elapsed`].
+pub fn timeout<F: Future>(tasks: &dyn Tasks, limit: Duration, future: F) -> Timeout<F> {
+    Timeout { future, sleep: tasks.sleep(limit) }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match this.future.poll(context) {
+            Poll::Ready(value) => Poll::Ready(Ok(value)),
+            Poll::Pending => this.sleep.as_mut().poll(context).map(|()| Err(Elapsed)),
+        }
+    }
 }

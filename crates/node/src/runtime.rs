@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use env::{Elapsed, Task, Tasks};
+use env::{Task, Tasks, Timeout};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -60,11 +60,7 @@ impl Node {
     }
 
     /// What a future resolves to within a time.
-    pub(crate) async fn timeout<T>(
-        &self,
-        limit: Duration,
-        future: impl Future<Output = T>,
-    ) -> Result<T, Elapsed> {
-        env::timeout(self.tasks(), limit, future).await
+    pub(crate) fn timeout<F: Future>(&self, limit: Duration, future: F) -> Timeout<F> {
+        env::timeout(self.tasks(), limit, future)
     }
 }
