@@ -1,6 +1,6 @@
-//! When members were down, and which errors of clients that excuses.
+//! When members were down and when elections were held, and which errors of clients that excuses.
 
-use checker::{Member, Time};
+use checker::{History, Member, Time};
 use load::Failure;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,6 +24,8 @@ struct Outage {
 #[derive(Clone, Debug, Default)]
 pub struct Outages {
     outages: Vec<Outage>,
+    /// Elections that nothing was done for, but which the answers tell of.
+    pub other_elections: usize,
 }
 
 impl Outages {
@@ -42,6 +44,39 @@ impl Outages {
     /// A leader went at this moment: until another is elected, no member serves.
     pub fn election(&mut self, from: Time) {
         self.outages.push(Outage { member: None, from, until: from.after(ELECTION) });
+    }
+
+    /// Finds the elections in what was seen: between the last answer of one term and the first of
+    /// the next one.
+    pub fn learn(&mut self, history: &History) {
+        let mut answers: Vec<(Time, u64)> = Vec::new();
+        for operation in &history.operations {
+            if let Some(header) = operation.header() {
+                answers.push((operation.end(), header.raft_term));
+            }
+        }
+        answers.sort_unstable();
+        let (mut last, mut newest) = (Time::ZERO, 0);
+        for (at, term) in answers {
+            if term > newest {
+                if newest > 0 {
+                    let foreseen = self.is_election(last, at);
+                    self.other_elections += usize::from(!foreseen);
+                    // Members hear of it one after the other.
+                    let until = at.after(ELECTION);
+                    self.outages.push(Outage { member: None, from: last, until });
+                }
+                newest = term;
+            }
+            if term == newest {
+                last = at;
+            }
+        }
+    }
+
+    fn is_election(&self, from: Time, until: Time) -> bool {
+        let mut elections = self.outages.iter().filter(|outage| outage.member.is_none());
+        elections.any(|outage| from < outage.until && outage.from < until)
     }
 
     /// Whether a call was under way while its member, or the cluster, could not serve.

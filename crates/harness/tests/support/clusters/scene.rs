@@ -41,6 +41,8 @@ pub struct Shown {
     pub kept_lost: u64,
     /// Compactions after which all members gave their hash.
     pub compared: u64,
+    /// Elections that the test did not cause: on a busy machine, or by a fault of the cluster.
+    pub other_elections: usize,
     pub slowest: Duration,
 }
 
@@ -206,8 +208,9 @@ impl Scene {
 
     /// Ends the load and checks what it saw.
     pub async fn finish(self) -> Shown {
-        let Self { cluster, load, outages, slowest, .. } = self;
+        let Self { cluster, load, mut outages, slowest, .. } = self;
         let recording = load.finish().await.unwrap();
+        outages.learn(&recording.history);
         Shown {
             cluster,
             report: checker::check(&recording.history),
@@ -215,6 +218,7 @@ impl Scene {
             failures: recording.failures,
             kept_lost: recording.kept_lost,
             compared: recording.compared,
+            other_elections: outages.other_elections,
             slowest,
         }
     }
@@ -232,10 +236,11 @@ impl Shown {
     pub fn print(&self, what: &str) {
         println!(
             "{what}: {} compactions with equal hashes; kept leases that ended: {}; the slowest \
-             restart took {:.1?}; errors: {:?}, of them not excused: {:?}; {}",
+             restart took {:.1?}; elections without a cause: {}; errors: {:?}, of them not excused: {:?}; {}",
             self.compared,
             self.kept_lost,
             self.slowest,
+            self.other_elections,
             kinds(&self.failures),
             kinds(&self.unexcused),
             self.report
