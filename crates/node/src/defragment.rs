@@ -1,7 +1,7 @@
 //! Defragmentation while the member serves: the copy is made beside the file, the commit thread only
 //! swaps.
 
-use backend::{Committer, Defrag, DefragProgress, Error as BackendError};
+use backend::{Committer, Defrag, DefragProgress, Done, Error as BackendError};
 use proto::error::{Code, Error as Known, Status};
 use tokio::sync::oneshot;
 
@@ -10,7 +10,7 @@ use crate::handle::Node;
 use crate::runtime::blocking;
 
 /// How often a copy is begun again because a compaction got ahead of it.
-const ATTEMPTS: usize = 20;
+const ATTEMPTS: usize = 5;
 
 impl Node {
     /// Rewrites the database without its holes; one caller after another.
@@ -39,14 +39,20 @@ impl Node {
             let copied = blocking(self.tasks(), copying).await;
             let copied = copied.ok_or_else(|| Status::from(Known::Stopped))?;
             let defrag = copied.map_err(|error| failed(&error))?;
-            match self.finish_defrag(defrag).await? {
+            match self.swap(|committer| committer.finish_defrag(defrag)).await? {
                 Ok(()) => return Ok(()),
                 // Records were deleted meanwhile: the copy has what the file has not.
                 Err(BackendError::Stale) => {}
                 Err(error) => return Err(failed(&error)),
             }
         }
-        Err(Status::new(Code::Unknown, "compactions do not let the defragmentation finish"))
+        // On the commit thread no compaction comes between: commits wait for the copy instead.
+        let rewritten = self.swap(|committer| {
+            let mut defrag = committer.start_defrag()?;
+            while defrag.step()? == DefragProgress::More {}
+            committer.finish_defrag(defrag)
+        });
+        rewritten.await?.map_err(|error| failed(&error))
     }
 
     /// Runs a function on the commit thread that leaves the file as it is.
@@ -69,10 +75,14 @@ impl Node {
         receiver.await.map_err(|_| Known::Stopped.into())
     }
 
-    async fn finish_defrag(&self, defrag: Defrag) -> Result<Result<(), BackendError>, Status> {
+    /// Runs a function on the commit thread that puts another file in the place of the file.
+    async fn swap(
+        &self,
+        work: impl FnOnce(&mut Committer) -> Result<Done, BackendError> + Send + 'static,
+    ) -> Result<Result<(), BackendError>, Status> {
         let (sender, receiver) = oneshot::channel();
         self.0.commit.complete(Task::Maintain(Box::new(move |committer, _| {
-            let (result, finished) = match committer.finish_defrag(defrag) {
+            let (result, finished) = match work(committer) {
                 Ok(done) => (Ok(()), Finished::Committed(done)),
                 Err(error @ (BackendError::Defrag(_) | BackendError::Stale)) => {
                     (Err(error), Finished::Nothing)
