@@ -82,6 +82,7 @@ impl Entry {
     }
 
     /// Unpacks what [`pack`](Self::pack) wrote, off the front.
+    #[inline(always)]
     pub(super) fn unpack(main: i64, rest: &mut &[u8]) -> (Self, bool) {
         let head = unpack_varint(rest);
         let create = main - unpack_varint(rest) as i64;
@@ -97,6 +98,12 @@ impl Entry {
 pub(super) fn unpack_varint(rest: &mut &[u8]) -> u64 {
     // Nearly all numbers here have one byte, and main revisions have few.
     let bytes = *rest;
+    if let [byte, behind @ ..] = bytes
+        && *byte < 0x80
+    {
+        *rest = behind;
+        return u64::from(*byte);
+    }
     let mut value = 0;
     let mut shift = 0;
     for (at, byte) in bytes.iter().enumerate() {

@@ -96,14 +96,24 @@ impl Leaf {
         Entry::unpack(main, &mut rest)
     }
 
-    /// Whether a key was there at a revision. Looks into the history only if the key was created or
-    /// deleted since, not if it was overwritten.
-    pub(super) fn is_live_at(&self, slot: usize, at: i64) -> bool {
-        let (head, has_history) = self.head(slot);
-        if head.event() <= at {
-            return head.is_live();
+    /// How many keys of some slots were there at a revision. Looks into a history only if the key
+    /// was created or deleted since, not if it was overwritten.
+    pub(super) fn live_at(&self, slots: std::ops::Range<usize>, at: i64) -> i64 {
+        let mut rows = &self.block[self.offset(slots.start)..self.offset(slots.end)];
+        let mut live = 0;
+        for slot in slots {
+            let suffix_len = unpack_varint(&mut rows) as usize;
+            rows = &rows[suffix_len..];
+            let main = unpack_varint(&mut rows) as i64;
+            let (head, has_history) = Entry::unpack(main, &mut rows);
+            let was_live = if head.event() <= at {
+                head.is_live()
+            } else {
+                has_history && self.history(slot).newest_at(at).is_some_and(|entry| entry.is_live())
+            };
+            live += i64::from(was_live);
         }
-        has_history && self.history(slot).newest_at(at).is_some_and(|entry| entry.is_live())
+        live
     }
 
     fn history(&self, slot: usize) -> &Arc<History> {

@@ -34,10 +34,7 @@ pub(super) fn count(child: &Child, bounds: Bounds<'_>, at: i64) -> i64 {
         Node::Branch(branch) => {
             branch.overlapping(bounds).map(|(child, bounds)| count(child, bounds, at)).sum()
         }
-        Node::Leaf(leaf) => {
-            let slots = leaf.slots(bounds.start, bounds.end);
-            slots.filter(|&slot| leaf.is_live_at(slot, at)).count() as i64
-        }
+        Node::Leaf(leaf) => leaf.live_at(leaf.slots(bounds.start, bounds.end), at),
     }
 }
 
