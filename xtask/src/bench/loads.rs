@@ -15,6 +15,11 @@ const WATCH: [&str; 4] = ["watch", "--streams=4", "--watchers=1000", "--val-size
 /// What CPU a put may cost at 1000 clients, as a part of the reference's.
 const PUT_CPU_BAR: f64 = 0.6;
 
+/// What CPU a put may cost three members, as a part of the reference's.
+const MEMBERS_CPU_BAR: f64 = 0.5;
+/// How many puts a second three members have to reach, in those of the reference.
+const MEMBERS_RATE_BAR: f64 = 2.0;
+
 /// Puts with 1, 100 and 1000 clients.
 pub fn puts(subjects: &Subjects, scale: Scale, table: &mut Table) -> Result<()> {
     let bar = Bar::PartOfReference(PUT_CPU_BAR);
@@ -37,6 +42,24 @@ pub fn watches(subjects: &Subjects, scale: Scale, table: &mut Table) -> Result<(
     measure(subjects, scale, &loads, &WATCH, table)
 }
 
+/// Puts to three members with 100 clients.
+pub fn members(subjects: &Subjects, scale: Scale, table: &mut Table) -> Result<()> {
+    let name = "three members: put, 100 clients";
+    let load = Load::new(100, 100, scale.puts / 3);
+    let mut rounds: Pair<Vec<Figures>> = Pair::default();
+    for round in 0..scale.rounds {
+        for side in order(round) {
+            let shown = subjects.start_three(side)?.load(load, &PUT)?;
+            super::progress(side, name, &shown);
+            rounds.side(side).push(shown);
+        }
+    }
+    let (cpu, rate) =
+        (Bar::PartOfReference(MEMBERS_CPU_BAR), Bar::TimesReference(MEMBERS_RATE_BAR));
+    table.load(name, &rounds, cpu, rate);
+    Ok(())
+}
+
 fn measure(
     subjects: &Subjects,
     scale: Scale,
@@ -56,7 +79,7 @@ fn measure(
         }
     }
     for ((name, _, bar), figures) in loads.iter().zip(&rounds) {
-        table.load(name, figures, *bar);
+        table.load(name, figures, *bar, Bar::None);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The two servers that are compared, and the program that loads them.
 
 use anyhow::{Context, Result, ensure};
-use harness::{Folder, Port, Server, ServerOptions};
+use harness::{Cluster, ClusterOptions, Folder, Network, Port, Server, ServerOptions};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -69,13 +69,9 @@ impl Subjects {
 
     /// Starts a server of one side on an empty folder.
     pub fn start(&self, side: Side) -> Result<Subject<'_>> {
-        let program = match side {
-            Side::Reference => &self.reference,
-            Side::Ours => &self.ours,
-        };
         let folder = Folder::new("bench")?;
         let options = ServerOptions {
-            program: program.clone(),
+            program: self.program(side).clone(),
             name: "bench".to_owned(),
             data_dir: folder.path().join("data"),
             log: folder.path().join("log"),
@@ -84,7 +80,24 @@ impl Subjects {
         };
         let ports = [Port::take()?, Port::take()?];
         let server = Server::start(&options, &ports[0], &ports[1])?;
-        Ok(Subject { benchmark: &self.benchmark, side, options, ports, server, _folder: folder })
+        Ok(Subject { benchmark: &self.benchmark, options, ports, server, _folder: folder })
+    }
+
+    /// Starts three members of one side.
+    pub fn start_three(&self, side: Side) -> Result<Three<'_>> {
+        let options = ClusterOptions {
+            programs: vec![self.program(side).clone(); 3],
+            arguments: vec!["--log-level=warn".to_owned()],
+            network: Network::Loopback,
+        };
+        Ok(Three { benchmark: &self.benchmark, cluster: Cluster::started(&options)? })
+    }
+
+    fn program(&self, side: Side) -> &PathBuf {
+        match side {
+            Side::Reference => &self.reference,
+            Side::Ours => &self.ours,
+        }
     }
 }
 
@@ -103,7 +116,6 @@ fn build() -> Result<PathBuf> {
 /// A running server.
 pub struct Subject<'a> {
     benchmark: &'a PathBuf,
-    side: Side,
     options: ServerOptions,
     ports: [Port; 2],
     server: Server,
@@ -147,23 +159,13 @@ pub struct Figures {
 impl Subject<'_> {
     /// Loads the server with a workload of the `benchmark` program. CPU time is for what is counted:
     /// requests, or events.
+    ///
+    /// # Errors
+    /// If a request fails; shows the end of the server's log.
     pub fn load(&self, load: Load, workload: &[&str]) -> Result<Figures> {
-        let output = Command::new(self.benchmark)
-            .arg(format!("--endpoints={}", self.server.endpoint()))
-            .arg(format!("--pids={}", self.server.pid()))
-            .arg(format!("--clients={}", load.clients))
-            .arg(format!("--conns={}", load.connections))
-            .arg(format!("--total={}", load.requests))
-            .arg(format!("--warm-up={}", load.warm_up))
-            .arg("--format=json")
-            .args(workload)
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .context("run benchmark")?;
-        ensure!(output.status.success(), "benchmark of {:?} failed", self.side);
-        let shown: Value = serde_json::from_slice(&output.stdout).context("read the figures")?;
-        figures(&shown).context("the figures lack something")
+        let servers = [(self.server.endpoint(), self.server.pid())];
+        benchmark(self.benchmark, &servers, load, workload)
+            .with_context(|| format!("the server's log ends with\n{}", end_of(&self.server.log())))
     }
 
     /// Stops the server in order and starts it on the same data; gives the time from the start of
@@ -177,16 +179,72 @@ impl Subject<'_> {
     }
 }
 
+/// Three running members.
+pub struct Three<'a> {
+    benchmark: &'a PathBuf,
+    cluster: Cluster,
+}
+
+impl Three<'_> {
+    /// As [`Subject::load`], with connections to all members in turn. CPU time is that of all three
+    /// together, memory that of the largest.
+    pub fn load(&self, load: Load, workload: &[&str]) -> Result<Figures> {
+        let members = self.cluster.members().iter();
+        let servers = members.map(|member| Ok((member.endpoint(), member.server()?.pid())));
+        let servers = servers.collect::<Result<Vec<_>>>()?;
+        benchmark(self.benchmark, &servers, load, workload)
+    }
+}
+
+/// Runs the `benchmark` program on servers, given as address and process id.
+fn benchmark(
+    program: &PathBuf,
+    servers: &[(String, u32)],
+    load: Load,
+    workload: &[&str],
+) -> Result<Figures> {
+    let list =
+        |part: fn(&(String, u32)) -> String| servers.iter().map(part).collect::<Vec<_>>().join(",");
+    let output = Command::new(program)
+        .arg(format!("--endpoints={}", list(|(endpoint, _)| endpoint.clone())))
+        .arg(format!("--pids={}", list(|(_, pid)| pid.to_string())))
+        .arg(format!("--clients={}", load.clients))
+        .arg(format!("--conns={}", load.connections))
+        .arg(format!("--total={}", load.requests))
+        .arg(format!("--warm-up={}", load.warm_up))
+        .arg("--format=json")
+        .args(workload)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("run benchmark")?;
+    ensure!(output.status.success(), "benchmark of {workload:?} failed");
+    let shown: Value = serde_json::from_slice(&output.stdout).context("read the figures")?;
+    figures(&shown).context("the figures lack something")
+}
+
+/// The last lines of a log.
+fn end_of(log: &str) -> String {
+    const LINES: usize = 20;
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
 fn figures(shown: &Value) -> Option<Figures> {
-    let server = &shown["servers"][0];
+    let servers = shown["servers"].as_array()?;
+    let figures = |name: &str| -> Option<Vec<f64>> {
+        servers.iter().map(|server| server[name].as_f64()).collect()
+    };
+    let sum = |name: &str| Some(figures(name)?.iter().sum::<f64>());
+    let largest = figures("resident_bytes")?.into_iter().fold(0.0, f64::max);
     let requests = shown["requests"].as_f64()?;
     Some(Figures {
         per_second: requests / shown["seconds"].as_f64()?,
         p50_ms: shown["p50_ms"].as_f64()?,
         p99_ms: shown["p99_ms"].as_f64()?,
-        cpu_s_per_100k: server["cpu_seconds"].as_f64()? * 100_000.0 / requests,
-        resident_mib: server["resident_bytes"].as_f64()? / f64::from(1 << 20),
-        cpu_s: server["cpu_seconds_since_start"].as_f64()?,
+        cpu_s_per_100k: sum("cpu_seconds")? * 100_000.0 / requests,
+        resident_mib: largest / f64::from(1 << 20),
+        cpu_s: sum("cpu_seconds_since_start")?,
         newest_revision: shown["newest_revision"].as_i64()?,
     })
 }

@@ -4,14 +4,16 @@ use std::fmt;
 
 use super::subject::{Figures, Pair, median};
 
-/// What ours has to be at most.
+/// What ours has to be.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Bar {
     /// Shown only.
     None,
-    /// This part of the reference's figure.
+    /// At most this part of the reference's figure.
     PartOfReference(f64),
-    /// This, in the row's own unit.
+    /// At least this many times the reference's figure.
+    TimesReference(f64),
+    /// At most this, in the row's own unit.
     Figure(f64),
 }
 
@@ -42,14 +44,14 @@ impl Table {
 }
 
 impl Table {
-    /// Adds the rows of a load, medians of its rounds; the bar is for the CPU time.
-    pub fn load(&mut self, name: &str, rounds: &Pair<Vec<Figures>>, bar: Bar) {
+    /// Adds the rows of a load, medians of its rounds, with the bars for the CPU time and the rate.
+    pub fn load(&mut self, name: &str, rounds: &Pair<Vec<Figures>>, cpu: Bar, rate: Bar) {
         let of = |figure: fn(&Figures) -> f64| {
             let middle = |all: &[Figures]| median(all.iter().map(figure).collect());
             Pair { reference: middle(&rounds.reference), ours: middle(&rounds.ours) }
         };
-        self.row(&format!("{name}: CPU s per 100k"), of(|f| f.cpu_s_per_100k), bar);
-        self.row(&format!("{name}: per second"), of(|f| f.per_second), Bar::None);
+        self.row(&format!("{name}: CPU s per 100k"), of(|f| f.cpu_s_per_100k), cpu);
+        self.row(&format!("{name}: per second"), of(|f| f.per_second), rate);
         self.row(&format!("{name}: p99 ms"), of(|f| f.p99_ms), Bar::None);
         self.row(&format!("{name}: resident MiB"), of(|f| f.resident_mib), Bar::None);
     }
@@ -65,6 +67,7 @@ impl Row {
         match self.bar {
             Bar::None => None,
             Bar::PartOfReference(part) => Some(self.ratio() <= part),
+            Bar::TimesReference(times) => Some(self.ratio() >= times),
             Bar::Figure(most) => Some(self.figures.ours <= most),
         }
     }
@@ -77,7 +80,8 @@ impl fmt::Display for Table {
         for row in &self.rows {
             let bar = match row.bar {
                 Bar::None => String::new(),
-                Bar::PartOfReference(part) => format!("ratio {part}"),
+                Bar::PartOfReference(part) => format!("at most {part} of it"),
+                Bar::TimesReference(times) => format!("at least {times} of it"),
                 Bar::Figure(most) => most.to_string(),
             };
             let met = row.is_met().map_or("", |met| if met { "yes" } else { "NO" });
@@ -110,15 +114,17 @@ mod tests {
         table.row("a", pair(10.0, 6.0), Bar::PartOfReference(0.6));
         table.row("b", pair(10.0, 6.01), Bar::PartOfReference(0.6));
         table.row("c", pair(250.0, 1.5), Bar::Figure(2.0));
+        table.row("e", pair(10.0, 19.9), Bar::TimesReference(2.0));
         table.row("d", pair(f64::NAN, 12345.0), Bar::None);
         let shown = table.to_string();
         let lines: Vec<&str> = shown.lines().skip(2).collect();
         assert_eq!(
             lines,
             [
-                "| a | 10.0 | 6.00 | 0.60 | ratio 0.6 | yes |",
-                "| b | 10.0 | 6.01 | 0.60 | ratio 0.6 | NO |",
+                "| a | 10.0 | 6.00 | 0.60 | at most 0.6 of it | yes |",
+                "| b | 10.0 | 6.01 | 0.60 | at most 0.6 of it | NO |",
                 "| c | 250 | 1.50 | 0.01 | 2 | yes |",
+                "| e | 10.0 | 19.9 | 1.99 | at least 2 of it | NO |",
                 "| d |  | 12345 |  |  |  |",
             ]
         );
