@@ -18,4 +18,4 @@ pub use clock::{Clock, Monotonic, RealClock, WallTime};
 pub use disk::{DirEntry, Disk, File, Lock, Metadata, OpenMode};
 pub use real_disk::RealDisk;
 pub use rng::{RealRng, Rng, SeededRng};
-pub use tasks::{Elapsed, Task, Tasks, Timeout, timeout};
+pub use tasks::{Elapsed, Task, Tasks, Timeout, Work, timeout};

@@ -10,13 +10,17 @@ use pin_project_lite::pin_project;
 /// Something that goes on by itself.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Work that may block, and what is to be done with what came of it.
+pub type Work = Box<dyn FnOnce() -> Box<dyn FnOnce() + Send> + Send>;
+
 /// A runtime, as the layers above see it.
 pub trait Tasks: Send + Sync + 'static {
     /// Lets a task go on beside the caller.
     fn spawn(&self, task: Task);
 
-    /// Carries out work that may block for long, away from the tasks.
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
+    /// Carries out work that may block for long, away from the tasks. It tells nobody of its outcome:
+    /// what it gives does, called when the work is over.
+    fn spawn_blocking(&self, work: Work);
 
     /// Resolves after a while, counted from now.
     fn sleep(&self, duration: Duration) -> Task;

@@ -65,6 +65,15 @@ pub enum Finished {
     Nothing,
 }
 
+/// How far a task has come.
+pub enum Begun {
+    /// To its end.
+    Finished(Finished),
+    /// A commit is written but for its last page, which may follow when the log is durable up to this
+    /// index.
+    Waiting(Index),
+}
+
 /// The next step of a compaction as a task. It is given up when the file is not the one any more
 /// whose records it deletes.
 #[must_use]
@@ -98,44 +107,52 @@ impl Commits {
         Self { committer: Some(committer), installs: Installs(0), given_up: false }
     }
 
-    /// Carries out a task. `wait_for_log` returns when the log is durable up to an index; `false`
-    /// when that will not happen any more, and then the commit is left unfinished and tasks that
-    /// follow are not carried out.
+    /// Carries out a task, or the first half of a commit. Tasks that follow after one was given up
+    /// are not carried out.
     ///
     /// # Errors
     /// Final.
     ///
     /// # Panics
     /// After an error.
-    pub fn run(
-        &mut self,
-        task: Task,
-        wait_for_log: impl FnOnce(Index) -> bool,
-    ) -> Result<Finished, apply::Error> {
+    pub fn begin(&mut self, task: Task) -> Result<Begun, apply::Error> {
         let committer = self.committer.as_mut().expect("nothing is done after an error");
         if self.given_up {
-            return Ok(Finished::Nothing);
+            return Ok(Begun::Finished(Finished::Nothing));
         }
         match task {
             Task::Commit(job) => {
                 let index = job.position().index;
                 committer.prepare(job)?;
-                if !wait_for_log(index) {
-                    self.given_up = true;
-                    return Ok(Finished::Nothing);
-                }
-                Ok(committer.finish().map(Finished::Committed)?)
+                Ok(Begun::Waiting(index))
             }
-            Task::Maintain(step) => Ok(step(committer, self.installs)?),
+            Task::Maintain(step) => Ok(Begun::Finished(step(committer, self.installs)?)),
             Task::Install(install) => {
                 let generation = committer.state().generation().next();
                 self.committer = None;
                 let (loaded, committer) = install(generation)?;
                 self.committer = Some(committer);
                 self.installs = self.installs.next();
-                Ok(Finished::Installed(Box::new(loaded)))
+                Ok(Begun::Finished(Finished::Installed(Box::new(loaded))))
             }
         }
+    }
+
+    /// Carries out the second half of a commit: the log is durable up to its index.
+    ///
+    /// # Errors
+    /// Final.
+    ///
+    /// # Panics
+    /// After an error, and when no commit waits.
+    pub fn finish(&mut self) -> Result<Finished, apply::Error> {
+        let committer = self.committer.as_mut().expect("nothing is done after an error");
+        Ok(committer.finish().map(Finished::Committed)?)
+    }
+
+    /// The log will not get as far as the commit that waits: it is left unfinished.
+    pub const fn give_up(&mut self) {
+        self.given_up = true;
     }
 }
 
@@ -159,15 +176,17 @@ mod tests {
         backend.put(Bucket::Alarm, &b"a"[..], &b""[..]);
         let mut commits = Commits::new(committer);
         let job = backend.freeze(Position { index: Index(9), ..Position::default() });
-        let given_up = commits.run(Task::Commit(job), |index| index < Index(9)).expect("no error");
-        assert!(matches!(given_up, Finished::Nothing));
+        let begun = commits.begin(Task::Commit(job)).expect("no error");
+        assert!(matches!(begun, Begun::Waiting(Index(9))));
+        commits.give_up();
         let is_run = Arc::new(AtomicBool::new(false));
         let notes = Arc::clone(&is_run);
         let maintenance = Task::Maintain(Box::new(move |_, _| {
             notes.store(true, Ordering::Relaxed);
             Ok(Finished::Nothing)
         }));
-        assert!(matches!(commits.run(maintenance, |_| true), Ok(Finished::Nothing)));
+        let begun = commits.begin(maintenance);
+        assert!(matches!(begun, Ok(Begun::Finished(Finished::Nothing))));
         assert!(!is_run.load(Ordering::Relaxed));
     }
 }

@@ -15,7 +15,7 @@ use types::Index;
 
 use crate::network::Database;
 use crate::shared::Shared;
-use crate::{applying, consensus, threads};
+use crate::{applying, consensus, turns};
 
 /// Carries out effects in their order.
 pub(crate) fn perform(shared: &Arc<Shared>, index: Index, effects: Vec<Effect>) {
@@ -127,7 +127,7 @@ pub(crate) fn send_snapshot(
     ticket: &Ticket,
     cluster: &Cluster,
 ) {
-    message.snapshot = Some(Box::new(threads::snapshot_of(ticket, cluster)));
+    message.snapshot = Some(Box::new(turns::snapshot_of(ticket, cluster)));
     let image = ticket.state.image();
     let database = Database { size: image.len(), content: Box::new(Content(image)) };
     shared.peers.transport().send_snapshot(message, database);

@@ -3,7 +3,8 @@
 //!
 //! [`start`] opens or makes the files and starts the threads; [`Node`] is what callers ask. The
 //! cores ([`consensus`], [`applying`], [`log`], [`commit`]) are state machines without I/O of their
-//! own or a clock; the threads only drive them.
+//! own or a clock; the threads only drive them. Without threads a member is [`by_hand`], for the
+//! simulator: the same turns of the same cores, taken by somebody else.
 //!
 //! Knows no sockets: neither how clients connect, nor how peers do ([`network`]).
 //!
@@ -13,6 +14,7 @@
 pub mod applying;
 mod ask;
 mod boot;
+pub mod by_hand;
 mod cluster_version;
 pub mod commit;
 pub mod compactor;
@@ -47,6 +49,7 @@ mod start;
 mod synced;
 mod threads;
 mod transfer;
+mod turns;
 pub mod waiters;
 mod watching;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use env::{Task, Tasks, Timeout};
+use env::{Task, Tasks, Timeout, Work};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -25,8 +25,8 @@ impl Tasks for TokioTasks {
         self.0.spawn(task);
     }
 
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        self.0.spawn_blocking(work);
+    fn spawn_blocking(&self, work: Work) {
+        self.0.spawn_blocking(move || work()());
     }
 
     fn sleep(&self, duration: Duration) -> Task {
@@ -42,8 +42,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
     tasks.spawn_blocking(Box::new(move || {
-        // Who asked may have given up.
-        let _ = sender.send(work());
+        let result = work();
+        Box::new(move || {
+            // Who asked may have given up.
+            let _ = sender.send(result);
+        })
     }));
     receiver.await.ok()
 }

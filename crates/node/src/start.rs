@@ -33,7 +33,8 @@ use crate::network::{Identity, Network};
 use crate::peers::KnownPeers;
 use crate::request_id::RequestIds;
 use crate::shared::{Parts, Settings, Shared};
-use crate::threads::{Cores, Pace, Threads};
+use crate::threads::Threads;
+use crate::turns::{ApplyTurns, CommitTurns, Cores, LogTurns, Pace, RaftTurns};
 use crate::world::World;
 use crate::{monitor, raft_log};
 
@@ -212,9 +213,9 @@ pub fn start(
 ) -> Result<Member, Error> {
     let world = World::new(disk, clock, Arc::clone(network));
     let runtime = tokio::runtime::Handle::current();
-    let Assembled { shared, cores, installer, pace, witnesses } =
+    let Assembled { shared, cores, witnesses } =
         runtime.block_on(assemble(&world, registry, options))?;
-    let threads = Threads::start(&shared, cores, installer, pace)
+    let threads = Threads::start(&shared, cores)
         .map_err(|source| Error::io("start the threads of", &options.paths.data, source))?;
     let node = Node(shared);
     monitor::start(&node, options, witnesses);
@@ -225,8 +226,6 @@ pub fn start(
 pub(crate) struct Assembled {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cores: Cores,
-    pub(crate) installer: Installer,
-    pub(crate) pace: Pace,
     pub(crate) witnesses: Option<Witnesses>,
 }
 
@@ -279,13 +278,6 @@ pub(crate) async fn assemble(
         member: member_id,
         sizes: applier.sizes(),
     };
-    let cores = Cores {
-        consensus,
-        log: Log::new(Arc::clone(disk), booted.wal, snapshots, options.keep),
-        applying: Applying::new(applier, compaction, options.snapshot_count, booted.last_snapshot)
-            .slow_beyond(options.settings.warning_apply),
-        commits: Commits::new(booted.committer),
-    };
     let pace = Pace {
         tick: options.tick,
         batch_interval: options.batch_interval,
@@ -293,7 +285,17 @@ pub(crate) async fn assemble(
         compaction_sleep: options.compaction_sleep,
         catchup_entries: options.catchup_entries,
     };
-    Ok(Assembled { shared, cores, installer, pace, witnesses: booted.witnesses })
+    let log = Log::new(Arc::clone(disk), booted.wal, snapshots, options.keep);
+    let applying = Applying::new(applier, compaction, options.snapshot_count, booted.last_snapshot)
+        .slow_beyond(options.settings.warning_apply);
+    let now = clock.now();
+    let cores = Cores {
+        raft: RaftTurns::new(consensus, pace, now),
+        log: LogTurns::new(log, pace),
+        apply: ApplyTurns::new(applying, pace, installer, now),
+        commit: CommitTurns::new(Commits::new(booted.committer)),
+    };
+    Ok(Assembled { shared, cores, witnesses: booted.witnesses })
 }
 
 /// Compares what was loaded with the other members, if that is wished for.

@@ -31,6 +31,12 @@ impl Synced {
         self.reached.notify_all();
     }
 
+    /// Whether the log is durable up to an index.
+    #[must_use]
+    pub fn has_reached(&self, index: Index) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).index >= index
+    }
+
     /// Waits until the log is durable up to an index; `false` if that will not happen.
     pub fn wait(&self, index: Index) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

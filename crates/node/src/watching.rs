@@ -1,4 +1,4 @@
-//! The watch thread, and the streams of those who watch.
+//! The turns of the watch hub, and the streams of those who watch.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -120,41 +120,63 @@ impl Drop for WatchStream {
     }
 }
 
-/// The watch thread: feeds the hub and delivers what it says, until the queue is closed.
-///
-/// # Errors
-/// When the history cannot be read: final.
-pub(crate) fn run(shared: &Shared) -> Result<(), mvcc::Error> {
-    let limits = Limits {
-        stream_bytes_max: STREAM_BYTES_MAX,
-        total_bytes_max: TOTAL_BYTES_MAX,
-        stream_bytes_min: STREAM_BYTES_MIN,
-        events_max: EVENTS_MAX,
-        read_bytes_max: READ_BYTES_MAX,
-        fragment_bytes_max: shared.settings.request_bytes_max + (512 << 10),
-    };
-    let first = shared.view().read.clone();
-    let mut compacted = first.compact_revision();
-    let mut hub = Hub::new(first, limits);
-    let mut events = Vec::new();
-    let mut counting = Counting::default();
-    while !shared.watch.is_closed() {
-        let was_behind = hub.is_behind();
-        let timeout = if was_behind { Some(Duration::ZERO) } else { counting.wait(shared) };
-        shared.watch.drain(&mut events, timeout);
-        keep_needed_views(&mut events, &mut compacted);
-        counting.changed(shared, was_behind || !events.is_empty());
-        for event in events.drain(..) {
-            deliver(shared, hub.handle(event)?);
-        }
-        if hub.is_behind() {
-            deliver(shared, hub.catch_up()?);
-        }
-        counting.tell_if_due(shared, &hub);
+/// The hub's turns.
+pub(crate) struct WatchTurns {
+    hub: Hub<ReadView>,
+    /// Of the last view that came.
+    compacted: i64,
+    events: Vec<Event<ReadView>>,
+    counting: Counting,
+}
+
+impl WatchTurns {
+    pub(crate) fn new(shared: &Shared) -> Self {
+        let limits = Limits {
+            stream_bytes_max: STREAM_BYTES_MAX,
+            total_bytes_max: TOTAL_BYTES_MAX,
+            stream_bytes_min: STREAM_BYTES_MIN,
+            events_max: EVENTS_MAX,
+            read_bytes_max: READ_BYTES_MAX,
+            fragment_bytes_max: shared.settings.request_bytes_max + (512 << 10),
+        };
+        let first = shared.view().read.clone();
+        let compacted = first.compact_revision();
+        let (hub, events) = (Hub::new(first, limits), Vec::new());
+        Self { hub, compacted, events, counting: Counting::default() }
     }
-    // Ends the streams.
-    shared.streams.lock().unwrap_or_else(PoisonError::into_inner).open.clear();
-    Ok(())
+
+    /// How long there is nothing to do if nothing comes; `None` for as long as nothing comes.
+    pub(crate) fn wait(&self, shared: &Shared) -> Option<Duration> {
+        if self.hub.is_behind() { Some(Duration::ZERO) } else { self.counting.wait(shared) }
+    }
+
+    /// Feeds the hub and delivers what it says, waiting for at most so long for something to come.
+    ///
+    /// # Errors
+    /// When the history cannot be read: final.
+    pub(crate) fn turn(
+        &mut self,
+        shared: &Shared,
+        wait: Option<Duration>,
+    ) -> Result<(), mvcc::Error> {
+        let was_behind = self.hub.is_behind();
+        shared.watch.drain(&mut self.events, wait);
+        keep_needed_views(&mut self.events, &mut self.compacted);
+        self.counting.changed(shared, was_behind || !self.events.is_empty());
+        for event in self.events.drain(..) {
+            deliver(shared, self.hub.handle(event)?);
+        }
+        if self.hub.is_behind() {
+            deliver(shared, self.hub.catch_up()?);
+        }
+        self.counting.tell_if_due(shared, &self.hub);
+        Ok(())
+    }
+
+    /// Ends the streams.
+    pub(crate) fn end(shared: &Shared) {
+        shared.streams.lock().unwrap_or_else(PoisonError::into_inner).open.clear();
+    }
 }
 
 /// When the numbers of streams and watches are told next; never while nothing has changed.
