@@ -22,8 +22,16 @@ pub struct Unpacked {
 }
 
 impl Archive {
-    /// Unpacks it into a folder.
+    /// Unpacks it into a folder. All of it is in one folder there.
     pub fn unpack(self, into: &Path) -> Unpacked {
+        self.unpack_flat(into);
+        let mut entries = std::fs::read_dir(into).unwrap();
+        let top = entries.next().expect("the archive is not empty").unwrap().path();
+        Unpacked { top }
+    }
+
+    /// Unpacks it into a folder that holds all that is in it.
+    pub fn unpack_flat(self, into: &Path) -> Unpacked {
         let file = harness::workspace_folder()
             .join("testdata/golden")
             .join(format!("{}.tar.gz", self.path));
@@ -31,9 +39,7 @@ impl Archive {
         let status =
             Command::new("tar").arg("-xzSf").arg(&file).arg("-C").arg(into).status().unwrap();
         assert!(status.success(), "unpack {}", file.display());
-        let mut entries = std::fs::read_dir(into).unwrap();
-        let top = entries.next().expect("the archive is not empty").unwrap().path();
-        Unpacked { top }
+        Unpacked { top: into.to_owned() }
     }
 }
 
