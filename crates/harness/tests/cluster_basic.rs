@@ -3,9 +3,7 @@
 
 mod support;
 
-use harness::{Cluster, ClusterOptions, Network, http_get_at, ours, reference};
-use proto::etcdserverpb::downgrade_request::DowngradeAction;
-use proto::etcdserverpb::{DowngradeRequest, StatusRequest};
+use harness::{Cluster, ClusterOptions, Network, ours, reference};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -179,70 +177,6 @@ fn lease_through_all(endpoints: &[String]) {
     let short = grant(&endpoints[1], "2");
     etcdctl(&endpoints[2], &["put", "short", "1", &format!("--lease={short}")]);
     until("the lease ends", || etcdctl(&endpoints[0], &["get", "short"]).is_empty());
-}
-
-/// The versions that a member tells its peers.
-fn versions(cluster: &Cluster, position: usize) -> serde_json::Value {
-    let reply = http_get_at(cluster.members()[position].address.peer, "/version").unwrap();
-    serde_json::from_str(&reply.body).unwrap()
-}
-
-fn all_tell(cluster: &Cluster, field: &str, value: &str) -> bool {
-    (0..cluster.members().len()).all(|position| versions(cluster, position)[field] == value)
-}
-
-/// Takes the cluster one version down, each member by a restart at that level.
-fn step_down(cluster: &mut Cluster, to: &str) {
-    let endpoint = cluster.endpoints()[0].clone();
-    let version = format!("{to}.0");
-    let downgrade = |action: DowngradeAction| {
-        runtime().block_on(async {
-            let api = Api::connect(&endpoint, None).await;
-            let request = DowngradeRequest { action: action.into(), version: version.clone() };
-            api.maintenance.clone().downgrade(request).await.map(|_| ())
-        })
-    };
-    downgrade(DowngradeAction::Validate).unwrap();
-    downgrade(DowngradeAction::Enable).unwrap();
-    let again = downgrade(DowngradeAction::Enable).unwrap_err();
-    assert!(again.message().contains("downgrade"), "{again}");
-    until("the cluster version goes down", || all_tell(cluster, "etcdcluster", &version));
-    until("storage follows", || to == "3.5" || all_tell(cluster, "storage", &version));
-    for position in 0..cluster.members().len() {
-        cluster.member(position).terminate().unwrap();
-        let arguments = &mut cluster.member(position).options.arguments;
-        arguments.retain(|argument| !argument.starts_with("--max-cluster-version"));
-        arguments.push(format!("--max-cluster-version={to}"));
-        cluster.member(position).start().unwrap();
-    }
-    until("the downgrade ends", || {
-        runtime().block_on(async {
-            let api = Api::connect(&endpoint, None).await;
-            let status = api.maintenance.clone().status(StatusRequest {}).await.unwrap();
-            !status.into_inner().downgrade_info.unwrap().enabled
-        })
-    });
-    put_many(&endpoint, &format!("at{to}-"), 3);
-}
-
-#[test]
-fn ours_go_down_to_3_5_and_go_takes_over() {
-    let mut cluster = started(&vec![our_etcd(); 3]);
-    until("3.7 is reached", || all_tell(&cluster, "etcdcluster", "3.7.0"));
-    put_many(&cluster.endpoints()[0], "at3.7-", 60);
-    step_down(&mut cluster, "3.6");
-    step_down(&mut cluster, "3.5");
-    for position in 0..3 {
-        cluster.member(position).terminate().unwrap();
-        let options = &mut cluster.member(position).options;
-        options.arguments.retain(|argument| !argument.starts_with("--max-cluster-version"));
-        options.program = go_etcd();
-        cluster.member(position).start().unwrap();
-    }
-    let endpoints = cluster.endpoints();
-    put_many(&endpoints[1], "go-", 3);
-    assert_eq!(etcdctl(&endpoints[2], &["get", "--print-value-only", "at3.7-59"]), "value\n");
-    check_hashes(&endpoints);
 }
 
 #[test]
