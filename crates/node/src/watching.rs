@@ -137,7 +137,7 @@ impl WatchTurns {
             stream_bytes_min: STREAM_BYTES_MIN,
             events_max: EVENTS_MAX,
             read_bytes_max: READ_BYTES_MAX,
-            fragment_bytes_max: shared.settings.request_bytes_max + (512 << 10),
+            fragment_bytes_max: shared.settings.request_bytes_max.saturating_add(512 << 10),
         };
         let first = shared.view().read.clone();
         let compacted = first.compact_revision();
