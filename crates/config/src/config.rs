@@ -113,6 +113,8 @@ pub struct Config {
     /// Period of progress events of watches that asked for them.
     pub watch_progress_notify_interval: Duration,
 
+    /// The kind of tokens, with its options; empty for none, so that nobody can log in.
+    pub auth_token: String,
     /// How long a simple token stays valid.
     pub auth_token_ttl: Duration,
     /// bcrypt's cost, 4 to 31.
@@ -229,6 +231,7 @@ impl Config {
                 .duration_or("compaction-sleep-interval", Duration::from_millis(10)),
             watch_progress_notify_interval: settings
                 .duration_or("watch-progress-notify-interval", Duration::from_secs(600)),
+            auth_token: settings.text("auth-token"),
             auth_token_ttl: Duration::from_secs(settings.uint("auth-token-ttl")),
             bcrypt_cost: bcrypt_cost(settings.uint("bcrypt-cost")).unwrap_or(BCRYPT_COST_DEFAULT),
             warning_apply_duration: settings.duration_or_zero("warning-apply-duration"),

@@ -28,6 +28,9 @@ pub enum LogOutput {
     Nowhere,
 }
 
+/// Names of outputs that are no files.
+const OTHER_OUTPUTS: [&str; 4] = ["default", "stderr", "stdout", "systemd/journal"];
+
 impl Default for Logging {
     fn default() -> Self {
         Self { level: Level::Info, format: Format::Json, outputs: vec![LogOutput::Stderr] }
@@ -58,7 +61,15 @@ impl Logging {
                 return invalid(format!("unknown log format: {other}, {known}"));
             }
         };
-        Ok(Self { level, format, outputs: outputs(&settings.texts("log-outputs"))? })
+        let names = settings.texts("log-outputs");
+        let files = names.iter().filter(|name| !OTHER_OUTPUTS.contains(&name.as_str())).count();
+        if settings.bool("enable-log-rotation") && files != 1 {
+            return invalid(
+                "--log-outputs requires a single file path when --log-rotate-config-json is defined"
+                    .to_owned(),
+            );
+        }
+        Ok(Self { level, format, outputs: outputs(&names)? })
     }
 }
 
@@ -76,7 +87,6 @@ fn outputs(names: &[String]) -> Result<Vec<LogOutput>, Error> {
             "default" | "stderr" => LogOutput::Stderr,
             "stdout" => LogOutput::Stdout,
             "systemd/journal" => return Err(Error::NotYet("log-outputs=systemd/journal".into())),
-            "" => return Err(Error::Invalid("--log-outputs has an empty path".to_owned())),
             path => LogOutput::File(path.to_owned()),
         });
     }

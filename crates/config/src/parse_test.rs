@@ -229,7 +229,64 @@ fn what_does_not_act_says_so_and_what_would_mislead_is_refused() {
     }
     started(&["--proxy=off", "--config-file="], &[]);
     assert_eq!(refused(&["--auth-token=jwt,x=y"], &[]), "--auth-token=jwt is not supported yet");
-    assert_eq!(refused(&["--auth-token=x"], &[]), "auth: invalid auth options");
+}
+
+#[test]
+fn token_options_are_checked_and_no_kind_is_a_kind() {
+    for token in ["x", "simple,", ",", "Simple", "simple,a", "simple,a=b=c", "simple,a=1,a=2"] {
+        let argument = format!("--auth-token={token}");
+        assert_eq!(refused(&[&argument], &[]), "auth: invalid auth options", "{token}");
+    }
+    for token in ["", "simple", "simple,a=1,b="] {
+        assert_eq!(config(&[&format!("--auth-token={token}")]).auth_token, token);
+    }
+}
+
+#[test]
+fn flags_without_effect_yet_are_checked_as_in_etcd() {
+    let version =
+        |text| format!("unexpected TLS version \"{text}\" (must be one of: TLS1.2, TLS1.3)");
+    assert_eq!(refused(&["--tls-min-version=TLS1.1"], &[]), version("TLS1.1"));
+    assert_eq!(refused(&["--tls-max-version=x"], &[]), version("x"));
+    let versions = ["--tls-min-version=TLS1.3", "--tls-max-version=TLS1.2"];
+    let fault = "min version (TLS1.3) is greater than max version (TLS1.2)";
+    assert_eq!(refused(&versions, &[]), fault);
+    let ciphers = ["--tls-min-version=TLS1.3", "--cipher-suites=x"];
+    let fault = "cipher suites cannot be configured when only TLS1.3 is enabled";
+    assert_eq!(refused(&ciphers, &[]), fault);
+    started(&["--tls-min-version=", "--tls-max-version=TLS1.2"], &[]);
+
+    for (rate, fault) in [("-1", "positive"), ("1000001", "less than 1000000")] {
+        let rate = format!("--distributed-tracing-sampling-rate={rate}");
+        started(&[&rate], &[]);
+        let expected = format!(
+            "distributed tracing configurition is not valid: (tracing sampling rate must be \
+             {fault})"
+        );
+        assert_eq!(refused(&["--enable-distributed-tracing", &rate], &[]), expected);
+    }
+
+    let fault =
+        "--log-outputs requires a single file path when --log-rotate-config-json is defined";
+    for outputs in ["stderr", "a,b", "a,/dev/null"] {
+        let outputs = format!("--log-outputs={outputs}");
+        assert_eq!(refused(&["--enable-log-rotation", &outputs], &[]), fault);
+    }
+    started(&["--enable-log-rotation", "--log-outputs=a,stderr"], &[]);
+}
+
+#[test]
+fn a_negative_number_of_learners_is_refused() {
+    let fault = "membership: too many learner members in cluster";
+    assert_eq!(refused(&["--max-learners=-1"], &[]), fault);
+    assert_eq!(config(&["--max-learners=0"]).max_learners, 0);
+}
+
+#[test]
+fn an_empty_list_of_origins_is_refused() {
+    let fault =
+        "invalid value \"\" for flag -cors: URL scheme must be http, https, unix, or unixs: ";
+    assert_eq!(bad_usage(&["--cors="]), fault);
 }
 
 #[test]

@@ -9,10 +9,14 @@ use crate::notice::Notice;
 use crate::quote::quote;
 use crate::settings::Settings;
 use membership::Url;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 const ELECTION_MS_MAX: u64 = 50_000;
+
+/// Of a million spans.
+const SAMPLES_MAX: i64 = 1_000_000;
 
 /// Checks what several flags say together.
 ///
@@ -41,12 +45,17 @@ pub fn check(
         "" => return invalid("undefined auto-compaction-mode"),
         other => return invalid(format!("unknown auto-compaction-mode {}", quote(other))),
     }
+    check_tracing(settings)?;
     check_leases(gates, notices)?;
     if settings.go_duration("compact-hash-check-time").0 <= 0 {
         let time = settings.go_duration("compact-hash-check-time");
         return invalid(format!("--compact-hash-check-time must be >0 (set to {time})"));
     }
+    check_tls_versions(settings)?;
     check_auth(settings, notices)?;
+    if settings.int("max-learners") < 0 {
+        return invalid("membership: too many learner members in cluster");
+    }
     Ok(logging)
 }
 
@@ -165,6 +174,38 @@ fn check_times(settings: Settings<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+fn check_tracing(settings: Settings<'_>) -> Result<(), Error> {
+    let fault = match settings.int("distributed-tracing-sampling-rate") {
+        _ if !settings.bool("enable-distributed-tracing") => return Ok(()),
+        ..0 => "positive",
+        0..=SAMPLES_MAX => return Ok(()),
+        _ => "less than 1000000",
+    };
+    // Its misspelling is etcd's.
+    invalid(format!(
+        "distributed tracing configurition is not valid: (tracing sampling rate must be {fault})"
+    ))
+}
+
+/// The versions are checked also where nothing speaks TLS.
+fn check_tls_versions(settings: Settings<'_>) -> Result<(), Error> {
+    let (least, most) = (settings.text("tls-min-version"), settings.text("tls-max-version"));
+    for version in [&least, &most] {
+        if !["", "TLS1.2", "TLS1.3"].contains(&version.as_str()) {
+            let known = "must be one of: TLS1.2, TLS1.3";
+            return invalid(format!("unexpected TLS version {} ({known})", quote(version)));
+        }
+    }
+    // The names sort as the versions do, and nothing before all.
+    if !most.is_empty() && least > most {
+        return invalid(format!("min version ({least}) is greater than max version ({most})"));
+    }
+    if least == "TLS1.3" && !settings.texts("cipher-suites").is_empty() {
+        return invalid("cipher suites cannot be configured when only TLS1.3 is enabled");
+    }
+    Ok(())
+}
+
 fn check_leases(gates: &FeatureGates, notices: &mut Vec<Notice>) -> Result<(), Error> {
     match (gates.is_on(Gate::LeaseCheckpoint), gates.is_on(Gate::LeaseCheckpointPersist)) {
         (true, false) => {
@@ -182,17 +223,28 @@ fn check_leases(gates: &FeatureGates, notices: &mut Vec<Notice>) -> Result<(), E
 }
 
 fn check_auth(settings: Settings<'_>, notices: &mut Vec<Notice>) -> Result<(), Error> {
-    let token = settings.text("auth-token");
-    match token.split(',').next().unwrap_or_default() {
-        "simple" => {}
-        "jwt" => return Err(Error::NotYet("auth-token=jwt".to_owned())),
-        _ => return invalid("auth: invalid auth options"),
-    }
+    check_token(&settings.text("auth-token"))?;
     let given = settings.uint("bcrypt-cost");
     if bcrypt_cost(given).is_none() {
         notices.push(Notice::BcryptCost { used: 10, given });
     }
     Ok(())
+}
+
+/// A kind of tokens, or none, with `name=value` options behind it, each once.
+fn check_token(text: &str) -> Result<(), Error> {
+    let mut parts = text.split(',');
+    let kind = parts.next().unwrap_or_default();
+    let mut names = BTreeSet::new();
+    let has_form = parts.all(|option| match option.split_once('=') {
+        Some((name, value)) => !value.contains('=') && names.insert(name),
+        None => false,
+    });
+    match kind {
+        "simple" | "" if has_form => Ok(()),
+        "jwt" if has_form => Err(Error::NotYet("auth-token=jwt".to_owned())),
+        _ => invalid("auth: invalid auth options"),
+    }
 }
 
 /// Reads `--auto-compaction-retention`, whose meaning depends on the mode: a bare number counts

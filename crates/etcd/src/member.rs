@@ -98,7 +98,7 @@ fn options(config: &Config) -> Options {
         compaction_batch: usize::try_from(config.compaction_batch_limit).unwrap_or(usize::MAX),
         compaction_sleep: config.compaction_sleep_interval,
         watch_progress_interval: config.watch_progress_notify_interval,
-        auth_token: "simple".to_owned(),
+        auth_token: config.auth_token.clone(),
         auth_token_ttl: config.auth_token_ttl,
         lease_checkpoints: gate(config::Gate::LeaseCheckpoint),
         persist_checkpoints: gate(config::Gate::LeaseCheckpointPersist),

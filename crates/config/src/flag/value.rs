@@ -140,7 +140,7 @@ fn unique_urls(mut urls: Vec<Url>) -> Value {
 }
 
 fn parse_origins(text: &str) -> Result<Value, String> {
-    if text == "*" || text.is_empty() {
+    if text == "*" {
         return Ok(Value::Texts(vec!["*".to_owned()]));
     }
     let urls = parse_urls(text)?;
