@@ -16,12 +16,13 @@ mod run;
 mod service;
 mod signals;
 mod stand_ins;
+mod system;
 
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use config::{Outcome, Surroundings};
+use config::{Logging, Notice, Outcome, Surroundings};
 use env::Disk;
 
 /// Reads the process's arguments and environment and runs the server over a disk, to its end.
@@ -45,21 +46,30 @@ pub fn main(disk: Arc<dyn Disk>) -> ExitCode {
             let _ = std::io::stderr().write_all(stderr.as_bytes());
             ExitCode::from(code)
         }
-        Outcome::Refused { logging, notices, reason } => {
-            if let Err(error) = logs::install(&logging) {
-                eprintln!("cannot open the log output: {error}");
-            }
-            notices.iter().for_each(config::Notice::log);
-            reason.log();
-            ExitCode::FAILURE
-        }
+        Outcome::Refused { logging, notices, reason } => match logs::install(&logging) {
+            Ok(()) => refuse(&notices, &reason),
+            Err(error) => refuse_log(&notices, &error),
+        },
         Outcome::Start { config, notices } => {
             if let Err(error) = logs::install(&config.logging) {
-                eprintln!("cannot open the log output: {error}");
-                return ExitCode::FAILURE;
+                return refuse_log(&notices, &error);
             }
-            notices.iter().for_each(config::Notice::log);
+            notices.iter().for_each(Notice::log);
             run::run(&config, disk)
         }
     }
+}
+
+/// Ends for flags that are wrong.
+fn refuse(notices: &[Notice], reason: &config::Error) -> ExitCode {
+    notices.iter().for_each(Notice::log);
+    reason.log();
+    ExitCode::FAILURE
+}
+
+/// Ends for a log that cannot be opened; says so where logs go by default.
+fn refuse_log(notices: &[Notice], error: &logs::Error) -> ExitCode {
+    // Standard error is always open.
+    let _ = logs::install(&Logging::default());
+    refuse(notices, &config::Error::Invalid(error.to_string()))
 }

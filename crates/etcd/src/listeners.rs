@@ -1,7 +1,6 @@
 //! The listeners: one service on all client addresses, another on the peers'.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::peer::PeerService;
 use crate::service::ClientService;
+use crate::system;
 
 /// The bound sockets of a member.
 pub struct Listeners {
@@ -26,12 +26,30 @@ pub struct Listeners {
     peers: Vec<(Url, Listener)>,
 }
 
-/// Why there are no listeners.
+/// Why there are no listeners; in Go's words.
 #[derive(Debug, thiserror::Error)]
-#[error("listen {url}: {source}")]
-pub struct Error {
-    url: Url,
-    source: io::Error,
+pub enum Error {
+    /// Not a port.
+    #[error("listen tcp: address {0}: invalid port")]
+    Port(String),
+    /// The host is not known.
+    #[error("listen tcp: lookup {host}: {}", system::words(source))]
+    Host {
+        /// Its name.
+        host: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It cannot be listened there.
+    #[error("listen {network} {address}: bind: {}", system::words(source))]
+    Bind {
+        /// `tcp` or `unix`.
+        network: &'static str,
+        /// Where.
+        address: Address,
+        /// What the system says.
+        source: io::Error,
+    },
 }
 
 impl Listeners {
@@ -119,20 +137,27 @@ fn limits(config: &Config) -> httpd::Limits {
 async fn bind_all(urls: &[Url]) -> Result<Vec<(Url, Listener)>, Error> {
     let mut listeners = Vec::new();
     for url in urls {
-        let fail = |source| Error { url: url.clone(), source };
-        let address = address(url).await.map_err(fail)?;
-        listeners.push((url.clone(), Listener::bind(&address).await.map_err(fail)?));
+        let address = address(url).await?;
+        let network = if url.is_unix() { "unix" } else { "tcp" };
+        let bound = Listener::bind(&address).await;
+        let listener = bound.map_err(|source| Error::Bind { network, address, source })?;
+        listeners.push((url.clone(), listener));
     }
     Ok(listeners)
 }
 
 /// Where a URL says to listen: a name is looked up here, once.
-async fn address(url: &Url) -> io::Result<Address> {
+async fn address(url: &Url) -> Result<Address, Error> {
     if let Some(path) = url.socket_path() {
         return Ok(Address::Unix(PathBuf::from(path)));
     }
-    let mut found = tokio::net::lookup_host(url.host()).await?;
-    let first: Option<SocketAddr> = found.next();
-    let missing = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    first.map(Address::Tcp).ok_or_else(missing)
+    let port = url.port();
+    let port = match port {
+        "" => 0,
+        port => port.parse::<u16>().map_err(|_| Error::Port(port.to_owned()))?,
+    };
+    let fail = |source| Error::Host { host: url.hostname().to_owned(), source };
+    let mut found = tokio::net::lookup_host((url.hostname(), port)).await.map_err(fail)?;
+    let missing = || fail(io::Error::new(io::ErrorKind::NotFound, "no such host"));
+    found.next().map(Address::Tcp).ok_or_else(missing)
 }

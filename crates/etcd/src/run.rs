@@ -1,5 +1,6 @@
 //! The life of the server: start, serve, stop.
 
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::listeners::Listeners;
 use crate::member;
 use crate::peer::PeerService;
 use crate::signals::{self, Signal};
-use crate::{process, stand_ins};
+use crate::{process, stand_ins, system};
 
 /// Why a server that ran has ended.
 enum End {
@@ -57,8 +58,19 @@ fn registry(config: &Config) -> Registry {
     registry
 }
 
+/// Sees that the data directory, if there is one, is one: before anything else is begun.
+fn check_data_dir(config: &Config, disk: &dyn Disk) -> Result<(), String> {
+    match disk.list(&config.data_dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("readdirent {}: {}", config.data_dir.display(), system::words(&error)))
+        }
+        _ => Ok(()),
+    }
+}
+
 async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
     let registry = registry(config);
+    check_data_dir(config, &*disk)?;
     let mut listeners = Listeners::bind(config).await.map_err(|error| error.to_string())?;
     let (member, transport) =
         tokio::task::block_in_place(|| member::start(config, disk, &registry))
