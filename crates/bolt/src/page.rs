@@ -162,9 +162,10 @@ impl Page {
             return Err(Fault::new(10, "a branch with children", "none"));
         }
         let mut previous: &[u8] = &[];
+        let mut free = elements_end as u64;
         for index in 0..self.count() {
             let element = HEADER_BYTES + index * ELEMENT_BYTES;
-            self.check_element(element, elements_end)?;
+            free = self.check_element(element, free)?;
             let key = self.key(index);
             if key <= previous {
                 let found = format!("element {index} is not above the one before");
@@ -175,11 +176,16 @@ impl Page {
         Ok(())
     }
 
-    fn check_element(&self, element: usize, elements_end: usize) -> Result<(), Fault> {
+    /// Checks an element whose key must start at `free`; returns where its value ends. All writers
+    /// put keys and values behind the elements, one behind the other without a gap: so a wrong
+    /// count of elements or a wrong length shows itself, too.
+    fn check_element(&self, element: usize, free: u64) -> Result<u64, Fault> {
         let (position, key_bytes, value_bytes) = self.sizes(element);
         let start = element as u64 + position;
-        if start < elements_end as u64 || start + key_bytes + value_bytes > self.bytes.len() as u64
-        {
+        if start != free {
+            return Err(Fault::new(element, format!("a key at byte {free} of the page"), start));
+        }
+        if start + key_bytes + value_bytes > self.bytes.len() as u64 {
             let found =
                 format!("{key_bytes} + {value_bytes} at {start} of {} bytes", self.bytes.len());
             return Err(Fault::new(element, "a key and value inside the page", found));
@@ -193,7 +199,7 @@ impl Page {
                 return Err(Fault::new(element, "element flags 0 or 1", flags));
             }
         }
-        Ok(())
+        Ok(start + key_bytes + value_bytes)
     }
 
     /// Position relative to the element, key length and value length.
