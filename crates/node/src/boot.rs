@@ -198,17 +198,14 @@ impl Ground<'_> {
             term: base.metadata.term,
             conf_state: None,
         };
-        let opened =
-            Wal::recover(Arc::clone(&self.world.disk), &self.wal_dir(), &at, self.wal_options())?;
+        let applied = backend.last_committed().position().index.max(Index(base.metadata.index));
+        let options = wal::Options { needed: applied, ..self.wal_options() };
+        let opened = Wal::recover(Arc::clone(&self.world.disk), &self.wal_dir(), &at, options)?;
         let (mut wal, mut contents, repaired) = opened;
         if let Some(repaired) = repaired {
             tracing::warn!(?repaired, "repaired the end of the log");
         }
         let (cluster_id, member_id) = identity(&contents)?;
-        let applied = backend.last_committed().position().index.max(Index(base.metadata.index));
-        if applied > wal.last_index() {
-            return Err(Error::DatabaseAhead { applied, last: wal.last_index() });
-        }
         let (members, conf_state) = self.members(&mut backend, base, &wal, applied)?;
         if self.options.force_new_cluster {
             let at = (members.cluster(), &conf_state, applied);

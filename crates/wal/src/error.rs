@@ -83,9 +83,28 @@ pub enum Error {
         /// The index that stands there.
         found: Index,
     },
+    /// The log ends before what it is known to have held. Nothing of it was changed.
+    #[error("wal: {} ends at offset {offset} with entry {last}, but entries up to {needed} were stored", file.display())]
+    Short {
+        /// The segment that ends too early.
+        file: PathBuf,
+        /// Where.
+        offset: u64,
+        /// The newest entry in the log.
+        last: Index,
+        /// The newest that is known to have been there.
+        needed: Index,
+    },
     /// The log has no record of the wanted snapshot.
-    #[error("wal: snapshot not found")]
-    SnapshotNotFound,
+    #[error("wal: snapshot not found: {} ends at offset {offset} without a record of the one at index {index}", file.display())]
+    SnapshotNotFound {
+        /// The last segment.
+        file: PathBuf,
+        /// Where its records end.
+        offset: u64,
+        /// The snapshot's index.
+        index: Index,
+    },
     /// The log has a snapshot record of the same index, with another term.
     #[error("wal: snapshot mismatch")]
     SnapshotMismatch,

@@ -14,7 +14,7 @@ use crate::name;
 use crate::options::{Durability, Options};
 use crate::record::{End, Records};
 use crate::repair::{Repaired, repair};
-use crate::scan::{Contents, Scan};
+use crate::scan::{self, Contents, Scan};
 use crate::segment::{self, Segment};
 
 impl Wal {
@@ -27,7 +27,8 @@ impl Wal {
     /// # Errors
     /// [`Error::Torn`] if the last record is not whole: [`recover`](Self::recover) deals with that.
     /// [`Error::NotFound`], [`Error::SnapshotNotFound`], [`Error::SnapshotMismatch`] if the log does
-    /// not fit the snapshot; [`Error::Gap`]; [`Error::Locked`]; [`Error::Corrupted`]; [`Error::Io`].
+    /// not fit the snapshot; [`Error::Short`] if it does not reach [`Options::needed`] or what its
+    /// hard state says to be committed; [`Error::Gap`]; [`Error::Locked`]; [`Error::Corrupted`]; [`Error::Io`].
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -52,7 +53,8 @@ impl Wal {
         let mut records = Records::new(sources, End::MayBeTorn);
         let mut scan = Scan::new(at, options.entries_bytes_max);
         scan.run(&mut records)?;
-        let (contents, positions, last_index) = scan.finish(dir)?;
+        scan.check_reaches(options.needed)?;
+        let (contents, positions, last_index) = scan.finish()?;
         let mut wal = Self {
             disk,
             dir: dir.to_path_buf(),
@@ -86,6 +88,7 @@ impl Wal {
         match Self::open(Arc::clone(&disk), dir, at, options.clone()) {
             Ok((wal, contents)) => Ok((wal, contents, None)),
             Err(Error::Torn { .. }) => {
+                scan::check_reaches(&*disk, dir, at, options.needed)?;
                 let repaired = repair(&*disk, dir)?;
                 let (wal, contents) = Self::open(disk, dir, at, options)?;
                 Ok((wal, contents, repaired))

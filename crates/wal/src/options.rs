@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use env::Clock;
+use types::Index;
 
 use crate::segment::{Fill, SEGMENT_BYTES};
 
@@ -20,6 +21,9 @@ pub struct Options {
     /// How many bytes of entries [`Wal::open`](crate::Wal::open) may keep; older ones are left to
     /// [`Wal::read`](crate::Wal::read).
     pub entries_bytes_max: u64,
+    /// The newest entry that is known to have been in the log: a log that ends before it has lost
+    /// what was acknowledged, and [`Wal::open`](crate::Wal::open) leaves it as it is.
+    pub needed: Index,
 }
 
 impl Options {
@@ -32,6 +36,7 @@ impl Options {
             fill: Fill::Reserve,
             durability: Durability::Synced,
             entries_bytes_max: u64::MAX,
+            needed: Index(0),
         }
     }
 }

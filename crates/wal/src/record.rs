@@ -23,6 +23,12 @@ const READ_BYTES: usize = 256 * 1024;
 /// A write that was cut short leaves sectors of this size unwritten.
 const SECTOR_BYTES: u64 = 512;
 
+const FRAME_LEN: u64 = frame::FRAME_BYTES as u64;
+
+/// How many bytes of a record come before its data at most: three keys, and numbers of one, five
+/// and ten bytes.
+const HEAD_BYTES_MAX: usize = 19;
+
 /// What a record is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -140,10 +146,13 @@ impl Records {
     pub fn next(&mut self) -> Result<Option<Record>> {
         while self.current < self.sources.len() {
             if let Some((record_len, padding)) = self.length_field()? {
-                return self.record(record_len, padding).map(Some);
+                return match self.record(record_len, padding) {
+                    Err(Error::Torn { .. }) => Err(self.torn_or_damaged(record_len)?),
+                    outcome => outcome.map(Some),
+                };
             }
             if self.is_last() {
-                return Ok(None);
+                return self.check_end().map(|()| None);
             }
             self.current += 1;
             self.offset = 0;
@@ -157,7 +166,15 @@ impl Records {
         let mut field = [0; frame::FRAME_BYTES];
         match self.read(self.offset, &mut field)? {
             0 => Ok(None),
-            frame::FRAME_BYTES => Ok(frame::decode(field)),
+            frame::FRAME_BYTES => {
+                let decoded = frame::decode(field);
+                // A length field is written whole or not at all, so this is no torn one.
+                if decoded.is_some_and(|(len, _)| frame::encode(len as usize) != field) {
+                    let found = format!("{:#018x}", u64::from_le_bytes(field));
+                    return Err(self.corrupted("a length with its padding", &found));
+                }
+                Ok(decoded)
+            }
             _ => Err(self.torn("a length field", "the end of the file")),
         }
     }
@@ -212,6 +229,53 @@ impl Records {
         let position = Position { sequence: self.source().sequence, offset: self.offset };
         let data = decoded.data.unwrap_or_default();
         Ok(Record { kind, position, crc: decoded.crc, crc_before, data })
+    }
+
+    /// What is wrong with a record that looks torn. A write that was cut short has lost a part of
+    /// the record: one that is there in full has a damaged length field, and what follows it is
+    /// still there, too.
+    fn torn_or_damaged(&mut self, record_len: u64) -> Result<Error> {
+        Ok(match self.record_without_length()? {
+            Some(len) => {
+                self.corrupted(&format!("a length of {len}"), &format!("a length of {record_len}"))
+            }
+            None => self.torn("a whole record", "a part of one"),
+        })
+    }
+
+    /// Makes sure that no record follows the end of the last segment whose length field is zero.
+    ///
+    /// That field may have been lost with a sector of its own; the bytes behind it were then never
+    /// acknowledged, and not damaged.
+    fn check_end(&mut self) -> Result<()> {
+        if self.end == End::Whole || (self.offset + FRAME_LEN).is_multiple_of(SECTOR_BYTES) {
+            return Ok(());
+        }
+        match self.record_without_length()? {
+            Some(len) => Err(self.corrupted(&format!("a length of {len}"), "a length of 0")),
+            None => Ok(()),
+        }
+    }
+
+    /// The length of the record behind the length field at `offset`, from its own fields: if its
+    /// type is known and its CRC right.
+    fn record_without_length(&mut self) -> Result<Option<u64>> {
+        let body_at = self.offset + FRAME_LEN;
+        let mut head = [0; HEAD_BYTES_MAX];
+        let there = self.read(body_at, &mut head)?;
+        let Some(head) = Head::parse(&head[..there]) else { return Ok(None) };
+        let left = self.source().len.saturating_sub(body_at + head.len);
+        let Some(data_len) = head.data_len.filter(|len| *len <= left) else {
+            // Only the first record of a segment has no data.
+            let chained = self.crc == 0 || self.crc == head.crc;
+            let is_crc = head.kind == Kind::Crc as u64 && head.data_len.is_none();
+            return Ok((is_crc && chained).then_some(head.len));
+        };
+        // Cannot truncate: the length is at most that of the file.
+        let mut data = vec![0; data_len as usize];
+        let whole = self.read(body_at + head.len, &mut data)? == data.len();
+        let right = crc32c::crc32c_append(self.crc, &data) == head.crc;
+        Ok((whole && right && head.kind != Kind::Crc as u64).then_some(head.len + data_len))
     }
 
     /// Fills `out` from the current segment; returns how many bytes there were.
@@ -269,6 +333,46 @@ impl Records {
     fn corrupted(&self, expected: &str, found: &str) -> Error {
         Error::corrupted(&self.source().path, self.offset, expected, found)
     }
+}
+
+/// A record's fields but for its data, as every writer lays them out ([`crate::batch`]).
+struct Head {
+    kind: u64,
+    crc: u32,
+    /// `None` without data.
+    data_len: Option<u64>,
+    /// Bytes before the data.
+    len: u64,
+}
+
+impl Head {
+    /// `None` if the bytes do not begin as a record of a known type does.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        let kind = number_behind(&mut rest, 0x08)?;
+        Kind::from_number(i64::try_from(kind).ok()?)?;
+        let crc = u32::try_from(number_behind(&mut rest, 0x10)?).ok()?;
+        let without_data = rest.len();
+        let data_len = number_behind(&mut rest, 0x1a);
+        let left = if data_len.is_some() { rest.len() } else { without_data };
+        Some(Self { kind, crc, data_len, len: (bytes.len() - left) as u64 })
+    }
+}
+
+/// The varint behind a field's key at the start of the bytes, which then begin behind it.
+fn number_behind(bytes: &mut &[u8], key: u8) -> Option<u64> {
+    let mut rest = bytes.strip_prefix(&[key])?;
+    let mut number = 0u64;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (byte, behind) = rest.split_first()?;
+        rest = behind;
+        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            *bytes = rest;
+            return Some(number);
+        }
+    }
+    None
 }
 
 /// Whether some part of the bytes that fills a sector, as far as the bytes reach into it, is all

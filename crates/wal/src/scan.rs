@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use env::{Disk, OpenMode};
-use proto::raftpb::{Entry, HardState};
+use proto::raftpb::{Entry, EntryType, HardState};
 use proto::walpb;
 use types::{Index, Term};
 
@@ -58,6 +58,8 @@ pub(crate) struct Scan {
     pub(crate) positions: Positions,
     /// The index of the last entry record, or of a snapshot record behind it if that is higher.
     pub(crate) last_index: Index,
+    /// Where the records end: segment and byte.
+    end: (PathBuf, u64),
 }
 
 impl Scan {
@@ -72,15 +74,33 @@ impl Scan {
             entries: Entries::new(at, entries_bytes_max),
             positions: Positions::default(),
             last_index: Index(0),
+            end: (PathBuf::new(), 0),
         }
     }
 
     /// Reads to the end.
     pub(crate) fn run(&mut self, records: &mut Records) -> Result<()> {
+        let outcome = self.read(records);
+        self.end = (records.path().to_path_buf(), records.offset());
+        outcome
+    }
+
+    fn read(&mut self, records: &mut Records) -> Result<()> {
         while let Some(record) = records.next()? {
             self.step(records, record)?;
         }
         Ok(())
+    }
+
+    /// Refuses a log that ends before an entry that is known to have been in it, or that its own
+    /// hard state says to be committed.
+    pub(crate) fn check_reaches(&self, needed: Index) -> Result<()> {
+        let needed = needed.max(Index(self.hard_state.commit));
+        if self.last_index >= needed {
+            return Ok(());
+        }
+        let (file, offset) = self.end.clone();
+        Err(Error::Short { file, offset, last: self.last_index, needed })
     }
 
     /// The newest hard state.
@@ -89,13 +109,14 @@ impl Scan {
     }
 
     /// What was found. The log must hold the record of the snapshot that the scan started from.
-    pub(crate) fn finish(self, dir: &Path) -> Result<(Contents, Positions, Index)> {
+    pub(crate) fn finish(self) -> Result<(Contents, Positions, Index)> {
+        let (file, offset) = self.end;
         if !self.snapshot_found {
-            return Err(Error::SnapshotNotFound);
+            return Err(Error::SnapshotNotFound { file, offset, index: self.at.index });
         }
-        let metadata = self
-            .metadata
-            .ok_or_else(|| Error::corrupted(dir, 0, "a metadata record", "a log without one"))?;
+        let metadata = self.metadata.ok_or_else(|| {
+            Error::corrupted(&file, offset, "a metadata record", "a log without one")
+        })?;
         let Kept { before, entries, terms } = self.entries.finish();
         let contents = Contents { metadata, hard_state: self.hard_state, before, entries, terms };
         Ok((contents, self.positions, self.last_index))
@@ -106,10 +127,7 @@ impl Scan {
             Kind::Crc => {}
             Kind::Metadata => self.on_metadata(records, record)?,
             Kind::Entry => self.on_entry(records, &record)?,
-            Kind::State => {
-                let decoded = HardState::decode(record.data);
-                self.hard_state = decoded.map_err(|error| undecoded(records, "state", &error))?;
-            }
+            Kind::State => self.on_state(records, record)?,
             Kind::Snapshot => {
                 let decoded = walpb::Snapshot::decode(record.data);
                 self.on_snapshot(
@@ -133,9 +151,29 @@ impl Scan {
         }
     }
 
+    fn on_state(&mut self, records: &Records, record: Record) -> Result<()> {
+        let state =
+            HardState::decode(record.data).map_err(|error| undecoded(records, "state", &error))?;
+        // A record's type is not covered by its CRC. What was an entry reads as a state of its
+        // type's number as term.
+        if state.term < self.hard_state.term {
+            let expected = format!("a state of term {} or later", self.hard_state.term);
+            let found = format!("one of term {}", state.term);
+            return Err(records.corrupted_record(&expected, &found));
+        }
+        self.hard_state = state;
+        Ok(())
+    }
+
     fn on_entry(&mut self, records: &Records, record: &Record) -> Result<()> {
         let entry = Entry::decode(record.data.clone())
             .map_err(|error| undecoded(records, "entry", &error))?;
+        // The same the other way round: a state has no data, and its term is no type of an entry
+        // without any.
+        if entry.entry_type != EntryType::Normal && entry.data.is_empty() {
+            let found = format!("an empty one of type {:?}", entry.entry_type);
+            return Err(records.corrupted_record("an entry", &found));
+        }
         let index = Index(entry.index);
         self.entries.push(entry).map_err(|expected| Error::Gap {
             file: records.path().to_path_buf(),
@@ -191,7 +229,7 @@ pub(crate) fn open_sources(
 /// As [`Wal::open`](crate::Wal::open), except [`Error::Torn`] and [`Error::Locked`].
 pub fn read_only(disk: &dyn Disk, dir: &Path, at: &walpb::Snapshot) -> Result<Contents> {
     let scan = scan_read_only(disk, dir, at, u64::MAX)?;
-    Ok(scan.finish(dir)?.0)
+    Ok(scan.finish()?.0)
 }
 
 /// Reads through a log and checks it: framing, CRC chain, metadata, entry order, and that the
@@ -202,8 +240,18 @@ pub fn read_only(disk: &dyn Disk, dir: &Path, at: &walpb::Snapshot) -> Result<Co
 pub fn verify(disk: &dyn Disk, dir: &Path, at: &walpb::Snapshot) -> Result<HardState> {
     let scan = scan_read_only(disk, dir, at, 0)?;
     let hard_state = scan.hard_state();
-    scan.finish(dir)?;
+    scan.finish()?;
     Ok(hard_state)
+}
+
+/// Refuses a log that is not whole up to an entry that is known to have been in it.
+pub(crate) fn check_reaches(
+    disk: &dyn Disk,
+    dir: &Path,
+    at: &walpb::Snapshot,
+    needed: Index,
+) -> Result<()> {
+    scan_read_only(disk, dir, at, 0)?.check_reaches(needed)
 }
 
 fn scan_read_only(

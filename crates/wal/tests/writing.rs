@@ -432,7 +432,7 @@ fn a_snapshot_that_the_log_does_not_know_is_refused() {
     let verify = |at| wal::verify(&RealDisk, &place.wal(), &at);
     assert!(verify(snapshot(1, 1)).is_ok());
     assert!(matches!(verify(snapshot(1, 2)), Err(Error::SnapshotMismatch)));
-    assert!(matches!(verify(snapshot(2, 1)), Err(Error::SnapshotNotFound)));
+    assert!(matches!(verify(snapshot(2, 1)), Err(Error::SnapshotNotFound { index: Index(2), .. })));
 }
 
 #[test]
