@@ -76,7 +76,8 @@ impl Inquiry<'_> {
         others: &[Member],
     ) -> Result<(), InitialError> {
         tracing::info!("starting initial corruption check");
-        let mine = hash_of(self.tasks, view).await.ok_or(InitialError::Unreadable)?;
+        let hashed = blocking(self.tasks, move || view.hash(0)).await;
+        let mine = hashed.ok_or(InitialError::Stopped)?.map_err(InitialError::Unreadable)?;
         let told = self.ask(others, mine.revision).await;
         let different = told.iter().filter(|(id, hash)| {
             let differs = hash.is_some_and(|hash| {
@@ -98,17 +99,20 @@ impl Inquiry<'_> {
 }
 
 /// Why a member does not start.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub(crate) enum InitialError {
     /// Another member has other data.
     Different,
     /// Its own cannot be read.
-    Unreadable,
+    Unreadable(mvcc::Error),
+    /// The process ends.
+    Stopped,
 }
 
-async fn hash_of(tasks: &dyn Tasks, view: ReadView) -> Option<KvHash> {
-    let hashed = blocking(tasks, move || view.hash(0)).await?;
-    hashed.inspect_err(|error| tracing::warn!(%error, "failed to hash the store")).ok()
+/// The hash of the whole store; `None` if there is none, which ends the member.
+async fn hash_of(node: &Node, view: ReadView) -> Option<KvHash> {
+    let hashed = blocking(node.tasks(), move || view.hash(0)).await?;
+    hashed.map_err(|error| node.read_failed(&error)).ok()
 }
 
 /// Compares all of the data from time to time, while this member leads.
@@ -124,7 +128,7 @@ pub(crate) async fn check_periodically(node: Node, period: Duration) {
 
 async fn check_all(node: &Node) {
     let others = node.other_members();
-    let Some(first) = hash_of(node.tasks(), node.view().read.clone()).await else { return };
+    let Some(first) = hash_of(node, node.view().read.clone()).await else { return };
     let told = node.inquiry().ask(&others, first.revision).await;
     if let Err(error) = node.linearize().await {
         tracing::warn!(%error, "failed to check hash KV");
@@ -132,7 +136,7 @@ async fn check_all(node: &Node) {
     }
     let now = node.view().read.clone();
     let newest = now.revision();
-    let Some(second) = hash_of(node.tasks(), now).await else { return };
+    let Some(second) = hash_of(node, now).await else { return };
     let corrupt = judge(node.ids().1, (first, second), newest, &told);
     raise(node, corrupt).await;
     tracing::info!(

@@ -150,7 +150,16 @@ impl Node {
         let view = self.view();
         let hashed = blocking(self.tasks(), move || view.read.hash(revision)).await;
         let hashed = hashed.ok_or_else(|| Status::from(Known::Stopped))?;
-        hashed.map_err(|error| Status::new(Code::Unknown, error.to_string()))
+        hashed.map_err(|error| self.read_failed(&error))
+    }
+
+    /// What to answer when a read of the store failed. A database that cannot be read ends the
+    /// member: what it would answer next is not known, and others of its cluster have the data.
+    pub(crate) fn read_failed(&self, error: &mvcc::Error) -> Status {
+        if error.answer().is_none() {
+            self.fail(format!("read the database: {error}"));
+        }
+        Status::new(Code::Unknown, error.to_string())
     }
 }
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use apply::View;
 use auth::TokenProvider;
+use backend::schema::migration::{PlanError, plan};
 use backend::{Backend, Committer};
 use env::{Clock, Disk};
 use lease::Deadlines;
 use membership::Url;
-use proto::version::Version;
+use proto::version::{self, Version};
 use raft::{Config, RawNode, StorageWrites};
 use snap::Snapshots;
 use telemetry::Registry;
@@ -22,7 +23,7 @@ use crate::boot::{Base, Booted, ClusterState, Ground};
 use crate::commit::{Commits, Loaded};
 use crate::compactor::Retention;
 use crate::consensus::Consensus;
-use crate::corruption::{Checks, Inquiry};
+use crate::corruption::{Checks, InitialError, Inquiry};
 use crate::data_dir::{self, Kind, Paths};
 use crate::founding::Witnesses;
 use crate::handle::Node;
@@ -126,6 +127,8 @@ pub enum Error {
     #[error(transparent)]
     Snap(#[from] snap::Error),
     #[error(transparent)]
+    Schema(#[from] PlanError),
+    #[error(transparent)]
     Apply(#[from] apply::Error),
     #[error(transparent)]
     InitialCluster(#[from] membership::InitialError),
@@ -146,6 +149,10 @@ pub enum Error {
     Removed { member: MemberId },
     #[error("{member} found data inconsistency with peers")]
     Inconsistent { member: MemberId },
+    #[error("read the database: {0}")]
+    Unreadable(mvcc::Error),
+    #[error("the process ends")]
+    Stopped,
     #[error("incompatible with current running cluster")]
     Incompatible,
     #[error("the cluster has {learners} learners, and --max-learners is {max}")]
@@ -154,8 +161,6 @@ pub enum Error {
     NotYet(&'static str),
     #[error("the database has entries up to index {index}, but there is no log in {}", dir.display())]
     LogMissing { index: Index, dir: PathBuf },
-    #[error("the database has entries up to index {applied}, but the log ends at {last}")]
-    DatabaseAhead { applied: Index, last: Index },
     #[error("snap: snapshot file doesn't exist")]
     DatabaseMissing,
     #[error("the log's metadata is damaged: {0}")]
@@ -314,7 +319,11 @@ async fn check_data(
     let (network, tasks) = (&*world.network, &*world.tasks);
     let inquiry = Inquiry { network, tasks, cluster, timeout };
     let checked = inquiry.initial(view.read.clone(), &others).await;
-    checked.map_err(|_| Error::Inconsistent { member: me })
+    checked.map_err(|error| match error {
+        InitialError::Different => Error::Inconsistent { member: me },
+        InitialError::Unreadable(error) => Error::Unreadable(error),
+        InitialError::Stopped => Error::Stopped,
+    })
 }
 
 fn identity(
@@ -348,6 +357,7 @@ async fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
     if !has_log {
         return ground.begin(backend, committer).await;
     }
+    check_schema(&backend)?;
     let document_needed =
         backend.get(backend::Bucket::Meta, backend::schema::storage_version::KEY)?.is_none();
     let base = ground.base(document_needed)?;
@@ -355,7 +365,17 @@ async fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
     if !has_database && base.metadata.index == 0 {
         tracing::warn!("there is no database: it is made anew from the log");
     }
+    check_schema(&backend)?;
     ground.restart(backend, committer, &base)
+}
+
+/// Refuses a database of a later version, whose rows may mean what is not known here. One whose
+/// version cannot be told is of 3.4, or nothing was committed to it.
+fn check_schema(backend: &Backend) -> Result<(), Error> {
+    match backend.schema_version()? {
+        Ok(found) => Ok(plan(found, version::V3_7).map(drop)?),
+        Err(_) => Ok(()),
+    }
 }
 
 /// A database behind its snapshot is replaced by the one that came with the snapshot.
