@@ -230,6 +230,36 @@ fn a_branch_below_itself_ends_in_an_error() {
     assert!(noticed > 3);
 }
 
+/// A page that counts one element too few, or whose last value is too short, hides what was stored:
+/// a branch that lost its last child lost all of the newest rows.
+#[test]
+fn a_wrong_count_or_length_of_elements_is_noticed() {
+    let sound = sound_file();
+    let (mut counts, mut lengths) = (0, 0);
+    for page in 2..sound.len() / PAGE {
+        let at = page * PAGE;
+        let count = u16::from_le_bytes([sound[at + 10], sound[at + 11]]);
+        let mut content = sound.clone();
+        // Whether the page is in use at all.
+        content[at] ^= 1;
+        if count < 2 || !use_all(content) {
+            continue;
+        }
+        let mut content = sound.clone();
+        content[at + 10..at + 12].copy_from_slice(&(count - 1).to_le_bytes());
+        assert!(use_all(content), "page {page} with one element less");
+        counts += 1;
+        if sound[at + 8] == 2 {
+            let mut content = sound.clone();
+            // The length of the first value.
+            content[at + 28] ^= 1;
+            assert!(use_all(content), "page {page} with another length");
+            lengths += 1;
+        }
+    }
+    assert!(counts > 20 && lengths > 20 && counts > lengths, "{counts} counts, {lengths} lengths");
+}
+
 #[test]
 fn every_truncation_is_noticed() {
     let sound = sound_file();
