@@ -153,6 +153,8 @@ impl Log {
                         // is durable.
                         restored = Some(Index(snapshot.metadata.index));
                         sync = Sync::Required;
+                        let known = append.hard_state.unwrap_or(self.wal.hard_state());
+                        self.wal.append(Some(covering(known, snapshot)), &[])?;
                     }
                     self.wal.append(append.hard_state, &append.entries)?;
                     pending.push(Done::Appended(append));
@@ -250,5 +252,79 @@ impl Log {
     pub fn close(self) -> Result<(), Error> {
         self.wal.close()?;
         Ok(())
+    }
+}
+
+/// A commit index that covers a snapshot: a start goes by the snapshots' records that one covers.
+/// It is written before the entries behind the snapshot. If those came first, and the write were cut
+/// short, the log would go on with entries that fit none of the snapshots that a start finds.
+fn covering(known: HardState, snapshot: &Snapshot) -> HardState {
+    HardState { commit: snapshot.metadata.index, ..known }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use env::{RealClock, RealDisk};
+    use proto::raftpb::{ConfState, SnapshotMetadata};
+
+    use super::*;
+
+    fn entry(index: u64) -> Entry {
+        Entry { index, term: 2, data: vec![7; 700].into(), ..Entry::default() }
+    }
+
+    /// A log of two entries that takes a snapshot at 10 and the entries behind it; its segment.
+    fn taken_over(dir: &Path) -> PathBuf {
+        let (disk, clock) = (Arc::new(RealDisk), Arc::new(RealClock::new()));
+        std::fs::create_dir_all(dir).unwrap();
+        let snapshots = Snapshots::new(disk.clone(), clock.clone(), dir);
+        let wal = Wal::create(disk.clone(), &dir.join("wal"), b"", wal::Options::new(clock));
+        let mut log = Log::new(disk, wal.unwrap(), snapshots, Keep { wals: None, snapshots: None });
+        let before = Append {
+            hard_state: Some(HardState { term: 2, vote: 1, commit: 1 }),
+            entries: vec![entry(1), entry(2)],
+            ..Append::default()
+        };
+        log.run(&mut vec![Task::Append(before)]).unwrap();
+        let conf_state = ConfState { voters: vec![1], ..ConfState::default() };
+        let metadata = SnapshotMetadata { conf_state, index: 10, term: 2 };
+        let snapshot = Snapshot { data: vec![b'{', b'}'].into(), metadata };
+        let append = Append {
+            hard_state: Some(HardState { term: 2, vote: 1, commit: 12 }),
+            snapshot: Some(Box::new(snapshot)),
+            entries: vec![entry(11), entry(12)],
+            ..Append::default()
+        };
+        log.run(&mut vec![Task::Append(append)]).unwrap();
+        log.close().unwrap();
+        dir.join("wal/0000000000000000-0000000000000000.wal")
+    }
+
+    /// Wherever the write is cut short, the log goes on from the snapshot or from before it.
+    #[test]
+    fn a_snapshot_whose_entries_are_cut_off_can_be_started_from() {
+        let dir = std::env::temp_dir().join(format!("oxetcd-node-log-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        let segment = taken_over(&dir);
+        let mut records = wal::records(&RealDisk, &dir.join("wal")).unwrap();
+        let mut ends = Vec::new();
+        while let Some(record) = records.next().unwrap() {
+            ends.push(record.position.offset);
+        }
+        let mut found = Vec::new();
+        for end in ends.into_iter().rev() {
+            std::fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(end).unwrap();
+            let disk = Arc::new(RealDisk);
+            let Ok(valid) = wal::valid_snapshot_entries(&*disk, &dir.join("wal")) else { continue };
+            let Some(at) = valid.last() else { continue };
+            let options = wal::Options::new(Arc::new(RealClock::new()));
+            let opened = Wal::recover(disk, &dir.join("wal"), at, options);
+            let (_, contents, _) = opened.unwrap_or_else(|error| panic!("cut at {end}: {error}"));
+            found.push((at.index, contents.entries.len()));
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(found[..5], [(10, 2), (10, 1), (10, 0), (0, 2), (0, 2)]);
     }
 }
