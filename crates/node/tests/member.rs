@@ -187,13 +187,19 @@ async fn a_database_is_made_anew_from_a_log_that_is_longer_than_memory_keeps() {
     support::stop(member);
 }
 
-/// Removes the row of a lease from a database that nobody has open.
-fn remove_lease_row(data: &Path, lease: i64) {
+/// Changes rows of a database that nobody has open.
+fn edit(data: &Path, change: impl FnOnce(&mut backend::Backend)) {
     let path = data.join("member/snap/db");
-    let opened = backend::open(Arc::new(env::RealDisk), backend::Options::new(path));
-    let (mut backend, mut committer) = opened.unwrap();
-    let key = backend::schema::lease::key(types::LeaseId(lease));
-    backend.delete(backend::Bucket::Lease, key.to_vec());
+    let start = Instant::now();
+    let open = || backend::open(Arc::new(env::RealDisk), backend::Options::new(&path));
+    // A task of the member that was stopped may still hold a view.
+    let opened = std::iter::repeat_with(open).find(|opened| {
+        let is_locked = matches!(opened, Err(backend::Error::Locked(_)));
+        assert!(start.elapsed() < Duration::from_secs(10), "the database stays locked");
+        !is_locked
+    });
+    let (mut backend, mut committer) = opened.unwrap().unwrap();
+    change(&mut backend);
     let position = backend.last_committed().position().clone();
     committer.prepare(backend.freeze(position)).unwrap();
     committer.finish().unwrap();
@@ -209,7 +215,8 @@ async fn a_put_that_keeps_a_lease_without_a_row_is_applied() {
     let put = PutRequest { key: "k".into(), value: "1".into(), lease: 7, ..Default::default() };
     propose(InternalRaftRequest { put: Some(put), ..Default::default() }).await.unwrap();
     tokio::task::block_in_place(|| member.stop());
-    remove_lease_row(&folder.0, 7);
+    let row = backend::schema::lease::key(types::LeaseId(7));
+    edit(&folder.0, |backend| backend.delete(backend::Bucket::Lease, row.to_vec()));
 
     let member = start(&folder.0);
     let put = PutRequest {
@@ -222,4 +229,27 @@ async fn a_put_that_keeps_a_lease_without_a_row_is_applied() {
     member.node().propose(Identity::default(), request).await.unwrap();
     assert_eq!(get(&member, "k").await.as_deref(), Some("2"));
     tokio::task::block_in_place(|| member.stop());
+}
+
+/// Rows of a later version may mean what is not known here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_later_version_is_refused() {
+    let folder = Folder::new("later");
+    support::stop(start(&folder.0));
+    let write = |version: &'static str| {
+        let key = backend::schema::storage_version::KEY;
+        edit(&folder.0, |backend| backend.put(backend::Bucket::Meta, key, version));
+    };
+    let wire: Arc<Wire> = Arc::default();
+    let network = wire.end("http://127.0.0.1:2380");
+    for (version, reason) in [
+        ("3.8.0", "version \"3.8.0\" is not supported"),
+        ("4.0.0", "changing major storage version is not supported"),
+    ] {
+        write(version);
+        let refused = support::start(&options(&folder.0), &network).map(drop).unwrap_err();
+        assert_eq!(refused.to_string(), reason);
+    }
+    write("3.7.0");
+    support::stop(start(&folder.0));
 }
