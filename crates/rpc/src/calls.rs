@@ -3,8 +3,10 @@
 //! A call that does not parse, or names no method, is not counted: it does not get as far.
 //!
 //! Invariants: for each method, calls started ≥ calls handled; a [`Call`] is handled exactly once,
-//! with the code that it ended with, `Canceled` where its client went away before that.
+//! with the code that it ended with; before that `DeadlineExceeded` where its caller's time was over,
+//! `Canceled` where its client went away.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -106,6 +108,18 @@ impl Times {
 
 type Labels = [(&'static str, &'static str); 3];
 
+thread_local! {
+    /// Whether calls that go now do so because their callers' time is over.
+    static OUT_OF_TIME: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Ends calls whose callers' time is over: those that go within `end` count as `DeadlineExceeded`.
+pub(crate) fn out_of_time(end: impl FnOnce()) {
+    OUT_OF_TIME.set(true);
+    end();
+    OUT_OF_TIME.set(false);
+}
+
 /// A call that has begun; its end is counted when this goes.
 pub(crate) struct Call {
     counts: Arc<Counts>,
@@ -161,15 +175,18 @@ impl Drop for Call {
             times.own(self.counts.labels).observe_duration(began.elapsed());
         }
         match self.code {
+            Code::Cancelled if OUT_OF_TIME.get() => self.counts.fail(Code::DeadlineExceeded),
             Code::Ok => self.counts.succeeded.inc(),
-            code => {
-                self.counts.failed[code as usize].fetch_add(1, Ordering::Relaxed);
-            }
+            code => self.counts.fail(code),
         }
     }
 }
 
 impl Counts {
+    fn fail(&self, code: Code) {
+        self.failed[code as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     fn shown(&self, value: u64) -> bool {
         value > 0 || self.unused == Unused::Zeros
     }
@@ -362,6 +379,8 @@ mod tests {
         let mut refused = calls.put.begin();
         let _ = refused.refused(Status::not_found("x"));
         drop(refused);
+        let late = calls.put.begin();
+        out_of_time(|| drop(late));
         let _open = calls.put.begin();
         let put = r#"grpc_method="Put",grpc_service="etcdserverpb.KV",grpc_type="unary"}"#;
         let of = |name: &str, code: &str| {
@@ -370,9 +389,10 @@ mod tests {
             assert_eq!(line.len(), 1, "{name} {code}");
             line[0].rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()
         };
-        assert_eq!([of("started", ""), of("msg_received", ""), of("msg_sent", "")], [4, 1, 1]);
+        assert_eq!([of("started", ""), of("msg_received", ""), of("msg_sent", "")], [5, 1, 1]);
         let handled = |code: &str| of("handled", &format!("grpc_code=\"{code}\","));
         assert_eq!([handled("OK"), handled("Canceled"), handled("NotFound")], [1, 1, 1]);
+        assert_eq!(handled("DeadlineExceeded"), 1);
         assert_eq!(handled("Internal"), 0);
     }
 

@@ -18,7 +18,7 @@ use tonic::server::NamedService;
 use tower::Service as _;
 
 use crate::adapter::Adapter;
-use crate::calls::Calls;
+use crate::calls::{self, Calls};
 use crate::edge;
 use crate::grpc::etcdserverpb::{
     auth_server::AuthServer, cluster_server::ClusterServer, kv_server::KvServer,
@@ -199,10 +199,16 @@ async fn finish(
     let mut response = match timeout {
         None => answer.await?,
         Some(Duration::ZERO) => return Ok(edge::too_late()),
-        Some(timeout) => match tokio::time::timeout(timeout, answer).await {
-            Ok(answered) => answered?,
-            Err(_) => return Ok(edge::too_late()),
-        },
+        Some(timeout) => {
+            let mut answer = Box::pin(answer);
+            match tokio::time::timeout(timeout, &mut answer).await {
+                Ok(answered) => answered?,
+                Err(_) => {
+                    calls::out_of_time(|| drop(answer));
+                    return Ok(edge::too_late());
+                }
+            }
+        }
     };
     if let Ok((service, method)) = names(path(&uri)) {
         edge::reword(&mut response, service, method);
