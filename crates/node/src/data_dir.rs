@@ -96,6 +96,45 @@ pub fn identify(disk: &dyn Disk, data: &Path) -> Result<Kind, Error> {
     }
 }
 
+/// Makes the directory for the log, and the names of all directories that a first start makes durable,
+/// before anything is promised that is stored in them. Also those that are there: an earlier start may have ended in between.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn sync_names(disk: &dyn Disk, paths: &Paths) -> Result<(), Error> {
+    let folders = [Some(paths.snap.as_path()), paths.wal.parent()];
+    if let Some(parent) = paths.wal.parent() {
+        let failed = |source| Error::Io { action: "create", path: parent.to_path_buf(), source };
+        disk.create_dir_all(parent).map_err(failed)?;
+    }
+    let mut names: Vec<&Path> = folders.into_iter().flatten().flat_map(Path::ancestors).collect();
+    // From the outermost on.
+    names.sort_by_key(|path| (path.components().count(), *path));
+    names.dedup();
+    for name in names {
+        let Some(parent) = name.parent() else { continue };
+        match disk.sync_dir(parent) {
+            Ok(()) => {}
+            // What is not ours was made by others, and may be such that it cannot be synced.
+            Err(error) if !parent.starts_with(&paths.data) && cannot_be_synced(error.kind()) => {}
+            Err(source) => {
+                return Err(Error::Io { action: "sync", path: parent.to_path_buf(), source });
+            }
+        }
+    }
+    Ok(())
+}
+
+const fn cannot_be_synced(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::Unsupported
+            | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
 /// Makes the directories that are missing, private to the owner; one that others may enter gives a
 /// warning, as in Go.
 ///
@@ -115,4 +154,28 @@ pub fn create(disk: &dyn Disk, paths: &Paths) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use simenv::SimDisk;
+
+    use super::*;
+
+    #[test]
+    fn a_power_cut_does_not_take_the_directories_of_a_first_start() {
+        for data in ["/data", "/var/lib/etcd"] {
+            let disk = SimDisk::new();
+            let wal = Path::new("/log/of/wal");
+            let paths = Paths::new(Path::new(data), Some(wal));
+            create(&disk, &paths).expect("create");
+            let before = disk.crash(disk.operations()).nothing();
+            assert!(!before.exists(&paths.data).expect("look"));
+            sync_names(&disk, &paths).expect("sync");
+            let after = disk.crash(disk.operations()).nothing();
+            for path in [&paths.data, &paths.snap, Path::new("/log/of")] {
+                assert!(after.exists(path).expect("look"), "{}", path.display());
+            }
+        }
+    }
 }

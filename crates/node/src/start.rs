@@ -355,6 +355,7 @@ async fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
         .map_err(|source| Error::io("look for", &paths.database(), source))?;
     let (backend, committer) = install::open(ground.world, ground.options).await?;
     if !has_log {
+        data_dir::sync_names(disk, paths)?;
         return ground.begin(backend, committer).await;
     }
     check_schema(&backend)?;
