@@ -1,5 +1,6 @@
 //! [`Tasks`] over the runtime that the process runs on, and small things made of them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use env::{Task, Tasks, Timeout, Work};
@@ -55,6 +56,22 @@ impl Node {
     /// The runtime.
     pub(crate) fn tasks(&self) -> &dyn Tasks {
         &*self.0.tasks
+    }
+
+    /// What work that may block for long gives, carried out beside the tasks; `None` when the runtime
+    /// is gone.
+    ///
+    /// # Panics
+    /// When the work does.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let caught = move || catch_unwind(AssertUnwindSafe(work));
+        match blocking(self.tasks(), caught).await? {
+            Ok(result) => Some(result),
+            Err(panic) => resume_unwind(panic),
+        }
     }
 
     /// Resolves after a while.

@@ -187,7 +187,7 @@ impl Server {
         let Ok(_place) = self.login_places.try_acquire() else {
             return Err(Known::TooManyRequests.into());
         };
-        blocking(&self.logins, work).await
+        blocking(&self.node, &self.logins, work).await
     }
 
     /// Proposes a request in the caller's name and waits for what comes of it.

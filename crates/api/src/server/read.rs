@@ -75,7 +75,7 @@ impl Server {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        blocking(&self.large_reads, work).await
+        blocking(&self.node, &self.large_reads, work).await
     }
 
     /// What was read is not shown if users or roles changed meanwhile: it may not be the caller's
@@ -92,24 +92,19 @@ impl Server {
 /// Runs what takes its time on a thread of its own, once there is a place for it. The place stays
 /// taken until the work is done, also when nobody waits for it any more.
 pub(crate) async fn blocking<T: Send + 'static>(
+    node: &Node,
     places: &Arc<Semaphore>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
     let place = Arc::clone(places).acquire_owned().await;
     let place = place.map_err(|_| Error::from(Known::Stopped))?;
-    let working = tokio::task::spawn_blocking(move || {
+    let working = node.blocking(move || {
         let result = work();
         drop(place);
         result
     });
-    match working.await {
-        Ok(result) => Ok(result),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is going down.
-            Err(_) => Err(Known::Stopped.into()),
-        },
-    }
+    // Without a result the runtime is going down.
+    working.await.ok_or_else(|| Known::Stopped.into())
 }
 
 fn read_now<R, T>(
