@@ -39,12 +39,13 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for ClientService<S>
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let is_grpc = rpc::is_grpc(&request);
-        if is_grpc && let Some(grpc) = &self.grpc {
+        if rpc::is_grpc(&request)
+            && let Some(grpc) = &self.grpc
+        {
             let answer = grpc.clone().call(request);
             return Box::pin(async move { Ok(answer.await?.map(ClientBody::Grpc)) });
         }
-        let Some(endpoints) = self.endpoints.clone().filter(|_| !is_grpc) else {
+        let Some(endpoints) = self.endpoints.clone() else {
             return Box::pin(std::future::ready(Ok(nobody())));
         };
         let (parts, _) = request.into_parts();

@@ -7,6 +7,7 @@ use http::Method;
 use http::request::Parts;
 use telemetry::{Counter, Gauge, Registry};
 
+use crate::head;
 use crate::health::{self, Group, Metrics};
 use crate::query::Query;
 use crate::reply::{self, Reply};
@@ -57,12 +58,13 @@ impl<S: Service> Endpoints<S> {
 
     /// Answers a request.
     pub async fn call(&self, request: &Parts) -> Reply {
-        let path = request.uri.path();
+        let path = match head::path(request) {
+            Ok(path) => path,
+            Err(answer) => return *answer,
+        };
         let query = Query::parse(request.uri.query().unwrap_or_default());
-        let Some(endpoint) = Endpoint::of(path, self.scope) else { return reply::not_found() };
-        if request.method != Method::GET
-            && !(request.method == Method::HEAD && endpoint.takes_head())
-        {
+        let Some(endpoint) = Endpoint::of(&path, self.scope) else { return reply::not_found() };
+        if request.method != Method::GET && !endpoint.takes_any_method() {
             return reply::only_get();
         }
         match endpoint {
@@ -142,7 +144,7 @@ impl<'a> Endpoint<'a> {
         }
     }
 
-    const fn takes_head(&self) -> bool {
+    const fn takes_any_method(&self) -> bool {
         matches!(self, Self::Metrics)
     }
 }

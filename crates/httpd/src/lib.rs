@@ -7,6 +7,7 @@
 //! after [`limits::FIRST_BYTE_TIMEOUT`].
 
 mod endpoints;
+pub mod head;
 mod health;
 pub mod limits;
 pub mod listener;

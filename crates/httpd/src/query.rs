@@ -11,7 +11,7 @@ impl Query {
         Self(
             pairs
                 .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-                .map(|(name, value)| (decode(name), decode(value)))
+                .map(|(name, value)| (text(name), text(value)))
                 .collect(),
         )
     }
@@ -27,20 +27,23 @@ impl Query {
     }
 }
 
-fn decode(text: &str) -> String {
+/// The text of a name or value.
+fn text(encoded: &str) -> String {
+    let spaced = encoded.replace('+', " ");
+    String::from_utf8_lossy(&decode(&spaced)).into_owned()
+}
+
+/// The bytes that percent signs stand for; a sign without two digits behind it stands for itself.
+pub(crate) fn decode(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let decoded = hex.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (first, decoded) {
+        let hex = tail.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let hex = hex.and_then(|digits| std::str::from_utf8(digits).ok());
+        match (first, hex.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
             (b'%', Some(byte)) => {
                 bytes.push(byte);
                 rest = &tail[2..];
-            }
-            (b'+', _) => {
-                bytes.push(b' ');
-                rest = tail;
             }
             (byte, _) => {
                 bytes.push(*byte);
@@ -48,7 +51,7 @@ fn decode(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 #[cfg(test)]

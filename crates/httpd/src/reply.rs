@@ -1,7 +1,7 @@
 //! Answers as Go's `net/http` words them.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 
@@ -11,7 +11,6 @@ pub type Reply = Response<Full<Bytes>>;
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-const X_CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
 
 fn reply(status: StatusCode, content_type: HeaderValue, body: String) -> Reply {
     let mut reply = Response::new(Full::new(Bytes::from(body)));
@@ -41,6 +40,11 @@ pub(crate) fn json(body: String) -> Reply {
 /// 200 with a body whose type Go leaves to be guessed, which makes it plain text.
 pub(crate) fn guessed(body: String) -> Reply {
     reply(StatusCode::OK, PLAIN, body)
+}
+
+/// Text as it stands, without a line's end.
+pub(crate) fn bare(status: StatusCode, text: &str) -> Reply {
+    reply(status, PLAIN, text.to_owned())
 }
 
 /// An error: the text with a line's end.
