@@ -15,6 +15,8 @@ static SENT: LazyLock<Counter> = LazyLock::new(Counter::new);
 const CLIENT_VERSION: &str = "client-api-version";
 /// What a client speaks that does not say.
 const UNKNOWN: &str = "unknown";
+/// How long a version may be; what is longer is none, and would stay in the metrics for good.
+const VERSION_BYTES_MAX: usize = 64;
 /// How many versions are found fast; more is a client that makes them up.
 const KNOWN_MAX: usize = 16;
 
@@ -98,6 +100,7 @@ impl Traffic {
             Some(version) => std::str::from_utf8(version.as_bytes())
                 .map_err(|_| Known::InvalidClientApiVersion)?,
         };
+        let version = if version.len() > VERSION_BYTES_MAX { UNKNOWN } else { version };
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, counters)) = known.iter().find(|(other, _)| other == version) {
             counters[shape as usize].get_or_init(|| self.counter(shape, version)).inc();
@@ -176,6 +179,8 @@ mod tests {
             traffic.count(&headers(number.to_string().as_bytes()), Shape::Unary).unwrap();
         }
         assert_eq!(traffic.known.read().unwrap().len(), KNOWN_MAX);
+        traffic.count(&headers(&[b'9'; VERSION_BYTES_MAX + 1]), Shape::Unary).unwrap();
+        assert!(!registry.render().contains(&"9".repeat(VERSION_BYTES_MAX)));
         assert!(registry.render().lines().count() < 2 * telemetry::CHILDREN_MAX);
     }
 }
