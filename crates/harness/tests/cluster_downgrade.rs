@@ -22,14 +22,14 @@ fn ours_go_down_to_3_5_under_load_and_go_takes_over() {
     let options = ClusterOptions {
         programs: vec![ours().unwrap().join("etcd"); MEMBERS],
         // Low enough for snapshots to be made at each level.
-        arguments: vec!["--snapshot-count=200".to_owned()],
+        arguments: vec!["--snapshot-count=100".to_owned()],
         network: Network::Loopback,
     };
     let real = reference().unwrap().program("etcd");
     let shown = runtime().block_on(async {
         let mut scene = Scene::start(&options, |endpoints| Plan::new(seed, endpoints));
         wait_for_version(&scene.cluster, "3.7").await;
-        scene.wait_for_revisions(150).await;
+        scene.wait_for_revisions(60).await;
         for to in ["3.6", "3.5"] {
             enable_downgrade(&scene.cluster, to).await;
             for position in 0..MEMBERS {
@@ -39,14 +39,14 @@ fn ours_go_down_to_3_5_under_load_and_go_takes_over() {
                 scene.restart(position, End::Terminate, None).await;
             }
             wait_for_the_end_of_the_downgrade(&scene.cluster).await;
-            scene.wait_for_revisions(150).await;
+            scene.wait_for_revisions(60).await;
         }
         for position in 0..MEMBERS {
             let arguments = &mut scene.cluster.member(position).options.arguments;
             arguments.retain(|argument| !argument.starts_with("--max-cluster-version"));
             scene.restart(position, End::Terminate, Some(&real)).await;
         }
-        scene.wait_for_revisions(150).await;
+        scene.wait_for_revisions(60).await;
         scene.finish().await
     });
     shown.print("3.7 to 3.6 to 3.5, then the real etcd");

@@ -29,6 +29,9 @@ pub struct Scene {
     numbers: Vec<Member>,
     /// The longest time from a member's end until it served again.
     pub slowest: Duration,
+    /// Members whose announcements of progress don't count: an etcd before 3.5.8 may announce what
+    /// it has not sent yet.
+    pub hasty: Vec<Member>,
 }
 
 /// What a scene showed.
@@ -63,7 +66,8 @@ impl Scene {
         cluster.start().unwrap();
         let load = Load::start(plan(cluster.endpoints()));
         let numbers = (0..cluster.members().len()).map(|number| Member(number as u32)).collect();
-        Self { cluster, load, outages: Outages::default(), numbers, slowest: Duration::ZERO }
+        let (outages, slowest, hasty) = (Outages::default(), Duration::ZERO, Vec::new());
+        Self { cluster, load, outages, numbers, slowest, hasty }
     }
 
     /// The number of a member in the record.
@@ -208,8 +212,13 @@ impl Scene {
 
     /// Ends the load and checks what it saw.
     pub async fn finish(self) -> Shown {
-        let Self { cluster, load, mut outages, slowest, .. } = self;
-        let recording = load.finish().await.unwrap();
+        let Self { cluster, load, mut outages, slowest, hasty, .. } = self;
+        let mut recording = load.finish().await.unwrap();
+        for watch in &mut recording.history.watches {
+            if hasty.contains(&watch.member) {
+                watch.responses.retain(|response| !response.is_progress());
+            }
+        }
         outages.learn(&recording.history);
         Shown {
             cluster,

@@ -88,6 +88,7 @@ pub fn play(mixture: &Mixture, tested: &PathBuf) -> Vec<LogLine> {
         let (tested, rng) = (tested.clone(), SeededRng::new(seed));
         let mut play =
             Play { scene, sides, mixture, tested, real, rng, logged: Vec::new(), leases: 0 };
+        (0..play.sides.len()).for_each(|position| play.note_if_hasty(position));
         play.acts().await;
         play.finish().await
     })
@@ -119,6 +120,12 @@ impl Play<'_> {
         }
         self.lease_ended_by_the_leader(Side::Tested).await;
         self.scene.wait_for_revisions(100).await;
+    }
+
+    fn note_if_hasty(&mut self, position: usize) {
+        if self.mixture.older && self.sides[position] == Side::Real {
+            self.scene.hasty.push(self.scene.number(position));
+        }
     }
 
     /// A member of a side, other than one; any order.
@@ -214,6 +221,7 @@ impl Play<'_> {
         let promoter = self.pick(side, None);
         self.scene.promote(position, promoter).await;
         self.sides.push(side);
+        self.note_if_hasty(position);
         self.lead().await;
         let url = self.scene.cluster.members()[position].peer_url();
         let alias = url.replace("127.0.0.1", "localhost");
