@@ -157,12 +157,16 @@ pub enum Error {
     Incompatible,
     #[error("the cluster has {learners} learners, and --max-learners is {max}")]
     TooManyLearners { learners: usize, max: usize },
-    #[error("{0} is not there yet")]
-    NotYet(&'static str),
+    #[error("v2 http proxy has already been deprecated in 3.6: {} is the directory of one", .0.display())]
+    Proxy(PathBuf),
     #[error("the database has entries up to index {index}, but there is no log in {}", dir.display())]
     LogMissing { index: Index, dir: PathBuf },
-    #[error("snap: snapshot file doesn't exist")]
-    DatabaseMissing,
+    #[error(
+        "snap: snapshot file doesn't exist: {} has entries up to index {applied}, and beside it is \
+         no database of the snapshot at index {snapshot}",
+        database.display()
+    )]
+    DatabaseMissing { database: PathBuf, applied: Index, snapshot: Index },
     #[error("the log's metadata is damaged: {0}")]
     Metadata(String),
     #[error("entry {index} cannot be read: {reason}")]
@@ -345,7 +349,7 @@ fn identity(
 async fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
     let (disk, paths) = (&*ground.world.disk, &ground.options.paths);
     if data_dir::identify(disk, &paths.data)? == Kind::Proxy {
-        return Err(Error::NotYet("a data directory of a proxy"));
+        return Err(Error::Proxy(paths.data.clone()));
     }
     data_dir::create(disk, paths)?;
     ground.snapshots.clean()?;
@@ -387,18 +391,21 @@ async fn with_snapshot(
     base: &Base,
 ) -> Result<(Backend, Committer), Error> {
     let index = Index(base.metadata.index);
-    if backend.last_committed().position().index >= index {
+    let applied = backend.last_committed().position().index;
+    if applied >= index {
         return Ok((backend, committer));
     }
+    let database = ground.options.paths.database();
     tracing::info!("Recovering from snapshot backend");
     drop((backend, committer));
     if ground.snapshots.database(index).is_err() {
-        return Err(Error::DatabaseMissing);
+        return Err(Error::DatabaseMissing { database, applied, snapshot: index });
     }
     ground.snapshots.install_database(index)?;
     let opened = install::open(ground.world, ground.options).await?;
-    if opened.0.last_committed().position().index < index {
-        return Err(Error::DatabaseMissing);
+    let applied = opened.0.last_committed().position().index;
+    if applied < index {
+        return Err(Error::DatabaseMissing { database, applied, snapshot: index });
     }
     Ok(opened)
 }

@@ -39,10 +39,12 @@ pub enum Error {
         dir: PathBuf,
     },
     /// No segment can hold what comes behind the wanted snapshot.
-    #[error("wal: file not found which matches the snapshot index '{index}'")]
+    #[error("wal: file not found which matches the snapshot index '{index}' in {}", dir.display())]
     NotFound {
         /// The snapshot's index.
         index: Index,
+        /// The log's directory.
+        dir: PathBuf,
     },
     /// Another process, or another log of this one, has the segment.
     #[error("wal: {} is locked by another process", path.display())]
@@ -130,6 +132,11 @@ impl Error {
             }
             _ => Self::Io { action, path, source },
         }
+    }
+
+    /// No segment in a directory can hold what comes behind an index.
+    pub(crate) fn not_found(dir: &Path, index: Index) -> Self {
+        Self::NotFound { index, dir: dir.to_path_buf() }
     }
 
     /// Damage found in a record that starts at `offset`.

@@ -67,7 +67,7 @@ pub(crate) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<SegmentName>> {
 pub(crate) fn select(disk: &dyn Disk, dir: &Path, index: Index) -> Result<Vec<SegmentName>> {
     let mut names = list(disk, dir)?;
     let start = names.iter().rposition(|name| name.first <= index);
-    let names = names.split_off(start.ok_or(Error::NotFound { index })?);
+    let names = names.split_off(start.ok_or_else(|| Error::not_found(dir, index))?);
     check_sequence(dir, &names)?;
     Ok(names)
 }

@@ -144,7 +144,7 @@ impl Wal {
 /// [`Error::NotFound`] without segments; [`Error::Io`] when what was never synced cannot be
 /// written.
 pub fn settle(disk: &dyn Disk, dir: &Path) -> Result<()> {
-    let last = name::list(disk, dir)?.pop().ok_or(Error::NotFound { index: Index(0) })?;
+    let last = name::list(disk, dir)?.pop().ok_or_else(|| Error::not_found(dir, Index(0)))?;
     let path = dir.join(last.to_string());
     let file = disk.open(&path, OpenMode::Write).context("open", &path)?;
     settle_tail(&*file, &path)

@@ -31,7 +31,7 @@ pub struct Repaired {
 /// [`Error::Corrupted`] for damage that is no torn end; [`Error::Locked`]; [`Error::NotFound`]
 /// without segments; [`Error::DiskFull`], [`Error::Io`].
 pub fn repair(disk: &dyn Disk, dir: &Path) -> Result<Option<Repaired>> {
-    let last = name::list(disk, dir)?.pop().ok_or(Error::NotFound { index: Index(0) })?;
+    let last = name::list(disk, dir)?.pop().ok_or_else(|| Error::not_found(dir, Index(0)))?;
     let segment = Segment::open(disk, dir, last)?;
     let len = segment.file.len().context("read the size of", &segment.path)?;
     let mut records = Records::new(vec![segment.source(len)], End::MayBeTorn);

@@ -309,7 +309,7 @@ pub fn valid_snapshot_entries(disk: &dyn Disk, dir: &Path) -> Result<Vec<walpb::
 pub fn records(disk: &dyn Disk, dir: &Path) -> Result<Records> {
     let names = name::list(disk, dir)?;
     if names.is_empty() {
-        return Err(Error::NotFound { index: Index(0) });
+        return Err(Error::not_found(dir, Index(0)));
     }
     name::check_sequence(dir, &names)?;
     Ok(Records::new(open_sources(disk, dir, &names)?, End::MayBeTorn))
