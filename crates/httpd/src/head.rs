@@ -21,6 +21,9 @@ pub fn path(request: &Parts) -> Result<String, Box<Reply>> {
     if let Some((status, text)) = fault(request) {
         let mut reply = reply::bare(status, text);
         reply.headers_mut().insert(CONNECTION, CLOSE);
+        if text.is_empty() {
+            reply.headers_mut().remove(CONTENT_TYPE);
+        }
         return Err(Box::new(reply));
     }
     let path = request.uri.path();
