@@ -10,6 +10,7 @@ mod listeners;
 mod logs;
 mod member;
 mod network;
+mod notify;
 mod peer;
 mod process;
 mod run;

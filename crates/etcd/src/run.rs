@@ -16,7 +16,7 @@ use crate::listeners::Listeners;
 use crate::member;
 use crate::peer::PeerService;
 use crate::signals::{self, Signal};
-use crate::{process, stand_ins, system};
+use crate::{notify, process, stand_ins, system};
 
 /// Why a server that ran has ended.
 enum End {
@@ -68,6 +68,12 @@ fn check_data_dir(config: &Config, disk: &dyn Disk) -> Result<(), String> {
     }
 }
 
+/// Says that clients are served, to the log and to who started the server.
+fn tell_ready() {
+    tracing::info!("ready to serve client requests");
+    notify::ready();
+}
+
 async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
     let registry = registry(config);
     check_data_dir(config, &*disk)?;
@@ -113,7 +119,7 @@ async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
         None => {
             let mut tasks =
                 listeners.serve_clients(config, &server, &endpoints, &registry, &stopped);
-            tracing::info!("ready to serve client requests");
+            tell_ready();
             let ended = end.await;
             match &ended {
                 End::Signal(signal) => {

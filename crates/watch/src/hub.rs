@@ -282,7 +282,7 @@ impl<H: History> Hub<H> {
         for id in gone {
             let (stream, watch_id) = (self.watchers[&id].stream, self.watchers[&id].watch_id);
             self.remove(id);
-            let answer = response::compacted(self.revision, watch_id, compacted);
+            let answer = response::compacted(watch_id, compacted);
             self.send(stream, answer, actions);
         }
     }

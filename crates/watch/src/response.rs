@@ -29,8 +29,9 @@ pub(crate) fn canceled(revision: i64, watch_id: i64) -> WatchResponse {
     WatchResponse { canceled: true, ..response(revision, watch_id) }
 }
 
-pub(crate) fn compacted(revision: i64, watch_id: i64, compact_revision: i64) -> WatchResponse {
-    WatchResponse { canceled: true, compact_revision, ..response(revision, watch_id) }
+/// Its header has no revision, as in etcd: only `compact_revision` tells where to go on.
+pub(crate) fn compacted(watch_id: i64, compact_revision: i64) -> WatchResponse {
+    WatchResponse { canceled: true, compact_revision, ..response(0, watch_id) }
 }
 
 pub(crate) fn progress(revision: i64, watch_id: i64) -> WatchResponse {

@@ -97,6 +97,7 @@ async fn a_watch_that_cannot_be_is_refused_and_the_stream_goes_on() {
     assert!(!compacted.canceled);
     let compacted = watching.next().await;
     assert!(compacted.canceled && compacted.compact_revision == 5);
+    assert_eq!(compacted.header.unwrap().revision, 0);
     let named = WatchCreateRequest { watch_id: 9, ..on("a", "", 6) };
     assert_eq!(watching.create(named.clone()).await.watch_id, 9);
     assert_eq!(events(&watching.next().await).len(), 1);
