@@ -4,7 +4,7 @@ use crate::api::Api;
 use crate::session::Session;
 use checker::{Call, Hash, Member, Outcome};
 use env::Rng as _;
-use proto::etcdserverpb::CompactionRequest;
+use proto::etcdserverpb::{CompactionRequest, PutRequest};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -16,16 +16,34 @@ const FOLLOW_MAX: Duration = Duration::from_secs(5);
 
 const DIAL_MAX: Duration = Duration::from_millis(500);
 
+/// Where a history is compacted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Where {
+    /// At any revision.
+    Anywhere,
+    /// At revisions of puts: an etcd before 3.5.16 loses a deletion at whose revision it compacts,
+    /// though watches may begin there.
+    AtPuts,
+}
+
 /// Compacts until the load ends.
-pub async fn run(mut session: Session, pause: Duration) {
-    let mut compacted = 0;
-    loop {
+pub async fn run(mut session: Session, pause: Duration, place: Where) {
+    let (mut compacted, mut put) = (0, 0);
+    for round in 0_u64.. {
         let shared = session.shared.clone();
         shared.pause(pause).await;
         // What is recorded need not be read again.
         let recorded = shared.recorded.load(Ordering::Acquire);
-        let revision = recorded - session.rng.below(KEPT_MAX) as i64;
-        if revision <= compacted {
+        let revision = match place {
+            Where::Anywhere => recorded - session.rng.below(KEPT_MAX) as i64,
+            Where::AtPuts => put,
+        };
+        if place == Where::AtPuts
+            && let Some(made) = put_once(&mut session, round).await
+        {
+            put = made;
+        }
+        if revision <= compacted || revision > recorded {
             if shared.has_ended() {
                 return;
             }
@@ -39,6 +57,16 @@ pub async fn run(mut session: Session, pause: Duration) {
         }
         compacted = revision;
         compare(&mut session, compacted).await;
+    }
+}
+
+/// Puts a key of its own; the revision.
+async fn put_once(session: &mut Session, round: u64) -> Option<i64> {
+    let value = format!("compactor:{round}").into();
+    let put = PutRequest { key: "compactor".into(), value, ..PutRequest::default() };
+    match session.call(Call::Put(put)).await? {
+        Outcome::Done { header, .. } => Some(header.revision),
+        _ => None,
     }
 }
 

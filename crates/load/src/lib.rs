@@ -24,5 +24,6 @@ mod shared;
 mod watcher;
 
 pub use api::Api;
+pub use compactor::Where;
 pub use load::{Load, Plan, Recording};
 pub use send::Failure;

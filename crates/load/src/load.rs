@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::calls::Calls;
+use crate::compactor::Where;
 use crate::lender::{Habit, Lender};
 use crate::send::Failure;
 use crate::session::{Caller, DIAL_MAX, Session};
@@ -44,6 +45,8 @@ pub struct Plan {
     pub call_max: Duration,
     /// Between two compactions; none without.
     pub compaction: Option<Duration>,
+    /// Where the history is compacted.
+    pub compacted: Where,
 }
 
 impl Plan {
@@ -62,6 +65,7 @@ impl Plan {
             pause: Duration::from_millis(5),
             call_max: Duration::from_secs(8),
             compaction: Some(Duration::from_secs(2)),
+            compacted: Where::Anywhere,
         }
     }
 }
@@ -118,7 +122,7 @@ impl Load {
         }
         if let Some(pause) = load.plan.compaction {
             let session = load.session();
-            load.clients.spawn(compactor::run(session, pause));
+            load.clients.spawn(compactor::run(session, pause, load.plan.compacted));
         }
         load
     }

@@ -4,7 +4,7 @@ use crate::clusters::{End, Scene, kinds};
 use checker::{Call, Outcome, Reply};
 use env::{Rng as _, SeededRng};
 use harness::{ClusterOptions, LogLine, Network, http_get_at, older_reference, reference};
-use load::Plan;
+use load::{Plan, Where};
 use proto::etcdserverpb::{LeaseGrantRequest, PutRequest, RangeRequest};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -82,6 +82,7 @@ pub fn play(mixture: &Mixture, tested: &PathBuf) -> Vec<LogLine> {
     crate::support::runtime().block_on(async {
         let plan = |endpoints| Plan {
             compaction: Some(Duration::from_secs(1)),
+            compacted: if mixture.older { Where::AtPuts } else { Where::Anywhere },
             ..Plan::new(seed, endpoints)
         };
         let scene = Scene::start(&options, plan);
