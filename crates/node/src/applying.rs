@@ -64,7 +64,7 @@ pub enum Event<T> {
 /// What the applying side wants done, in this order.
 pub enum Action<T> {
     /// Let readers see this.
-    Publish(Box<View>),
+    Publish(Box<View>, Origin),
     /// Do what an applied entry asks.
     Effects(Index, Vec<Effect>),
     /// Tell raft that entries are applied.
@@ -105,6 +105,15 @@ pub struct Cost {
     pub took: Duration,
     /// The request's text, if that was longer than it should.
     pub slow: Option<String>,
+}
+
+/// Where what readers see comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// Entries were applied to what they saw before.
+    Applied,
+    /// Another member's state took the place of that: steps in between are not seen.
+    Installed,
 }
 
 /// Whether to pause before a step.
@@ -247,7 +256,8 @@ impl<T> Applying<T> {
         let mut done = Vec::new();
         let install = self.apply(waiter, clock, &mut applied, &mut done)?;
         if changed || installed || !applied.is_empty() {
-            actions.push(Action::Publish(Box::new(self.applier.view())));
+            let origin = if installed { Origin::Installed } else { Origin::Applied };
+            actions.push(Action::Publish(Box::new(self.applier.view()), origin));
         }
         // Who waited for a compaction sees none of the records that it removed.
         actions.extend(finished);

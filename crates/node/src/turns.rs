@@ -23,7 +23,7 @@ use proto::raftpb::Snapshot;
 use telemetry::GoDuration;
 use types::{Index, MemberId};
 
-use crate::applying::{self, Applying, Cost, Rest};
+use crate::applying::{self, Applying, Cost, Origin, Rest};
 use crate::commit::{self, Begun, Commits, Finished};
 use crate::consensus::{self, Consensus};
 use crate::effects;
@@ -319,8 +319,12 @@ fn perform_apply(
 ) {
     use applying::Action;
     match action {
-        Action::Publish(view) => {
-            shared.watch.complete(watch::Event::View(view.read.clone()));
+        Action::Publish(view, origin) => {
+            let read = view.read.clone();
+            shared.watch.complete(match origin {
+                Origin::Applied => watch::Event::View(read),
+                Origin::Installed => watch::Event::Replaced(read),
+            });
             shared.publish(*view);
         }
         Action::Effects(index, effects) => effects::perform(shared, index, effects),

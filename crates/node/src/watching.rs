@@ -213,6 +213,9 @@ fn keep_needed_views(events: &mut Vec<Event<ReadView>>, compacted: &mut i64) {
     let mut position = 0;
     events.retain(|event| {
         position += 1;
+        if let Event::Replaced(view) = event {
+            *compacted = view.compact_revision();
+        }
         let Event::View(view) = event else { return true };
         let is_first = *compacted != view.compact_revision();
         *compacted = view.compact_revision();

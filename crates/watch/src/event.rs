@@ -48,6 +48,9 @@ pub struct Create {
 pub enum Event<H> {
     /// The store moved on, or was committed or compacted.
     View(H),
+    /// Another store is in the place of this one, which has the same history further on: what it has
+    /// compacted may be gone, also where that is new here.
+    Replaced(H),
     /// A client opened a stream.
     Open(StreamId),
     /// A stream is gone.

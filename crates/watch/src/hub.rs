@@ -99,6 +99,7 @@ impl<H: History> Hub<H> {
         let mut actions = Vec::new();
         match event {
             Event::View(view) => self.advance(view, &mut actions)?,
+            Event::Replaced(view) => self.replace(view),
             Event::Open(stream) => {
                 self.streams.insert(stream, Stream::default());
             }
@@ -167,6 +168,25 @@ impl<H: History> Hub<H> {
             }
         }
         Ok(())
+    }
+
+    /// Goes on with another store's view. Whoever has not heard of what is new in it is behind: it is
+    /// told as far as the history goes, or that it does not go that far.
+    fn replace(&mut self, view: H) {
+        let (from, newest) = (self.revision + 1, view.revision());
+        self.view = view;
+        if newest < from {
+            return;
+        }
+        self.revision = newest;
+        let is_behind = |watcher: &Watcher| watcher.synced && watcher.next <= newest;
+        let behind = self.watchers.iter().filter(|(_, watcher)| is_behind(watcher));
+        let mut behind: Vec<u64> = behind.map(|(id, _)| *id).collect();
+        behind.sort_unstable();
+        for id in behind {
+            self.fall_behind(id, from);
+            self.update_ready(self.watchers[&id].stream);
+        }
     }
 
     /// The events of some changes for the watchers that `is_meant` says, up to a bound.

@@ -394,6 +394,30 @@ fn a_write_and_its_compaction_in_one_view_reach_who_is_up_to_date() {
 }
 
 #[test]
+fn who_is_up_to_date_learns_of_what_another_store_has_compacted() {
+    for is_compacted in [false, true] {
+        let mut rng = SeededRng::new(1);
+        let mut clients = idle_readers(1);
+        clients.list.write(&mut rng);
+        clients.event(Event::View(clients.list.clone()));
+        clients.take(StreamId(0));
+        let known = clients.list.revision;
+        (0..3).for_each(|_| clients.list.write(&mut rng));
+        if is_compacted {
+            clients.list.compacted = clients.list.revision;
+            let kept = |change: &&Change| change.revision <= known;
+            let kept = clients.list.changes.iter().filter(kept).cloned().collect();
+            clients.list.changes = Rc::new(kept);
+        }
+        clients.event(Event::Replaced(clients.list.clone()));
+        clients.settle();
+        let (_, heard) = clients.watches.iter().next().expect("there is one");
+        assert_eq!(heard.ended, is_compacted);
+        assert_eq!(heard.events, clients.list.expected(heard));
+    }
+}
+
+#[test]
 fn a_closed_stream_leaves_nothing() {
     let mut hub = Hub::new(List::empty(), LIMITS);
     for stream in (0..5).map(StreamId) {
