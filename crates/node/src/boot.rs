@@ -207,6 +207,7 @@ impl Ground<'_> {
         }
         let (cluster_id, member_id) = identity(&contents)?;
         let (members, conf_state) = self.members(&mut backend, base, &wal, applied)?;
+        self.check_origin(members.cluster(), base, member_id)?;
         if self.options.force_new_cluster {
             let at = (members.cluster(), &conf_state, applied);
             self.force(&mut wal, &mut contents, at, member_id)?;
@@ -312,6 +313,18 @@ impl Ground<'_> {
         // A restored database keeps the configuration of the cluster that it came from.
         let conf_state = of_members(members.cluster());
         Ok((members, conf_state))
+    }
+
+    /// Refuses a database that is of another member's log, such as one of another cluster. Whoever
+    /// was a member once is one in all later databases, or was removed.
+    fn check_origin(&self, cluster: &Cluster, base: &Base, me: MemberId) -> Result<(), Error> {
+        let then = &base.metadata.conf_state;
+        let was_member = then.voters.contains(&me.get()) || then.learners.contains(&me.get());
+        if was_member && cluster.member(me).is_none() && !cluster.is_removed(me) {
+            let database = self.options.paths.database();
+            return Err(Error::ForeignDatabase { database, member: me });
+        }
+        Ok(())
     }
 
     /// Where to go on from: the newest snapshot that the log has a record of and whose document is

@@ -167,6 +167,8 @@ pub enum Error {
         database.display()
     )]
     DatabaseMissing { database: PathBuf, applied: Index, snapshot: Index },
+    #[error("{} is not of this member's log: it knows no member {member}", database.display())]
+    ForeignDatabase { database: PathBuf, member: MemberId },
     #[error("the log's metadata is damaged: {0}")]
     Metadata(String),
     #[error("entry {index} cannot be read: {reason}")]

@@ -253,3 +253,22 @@ async fn a_database_of_a_later_version_is_refused() {
     write("3.7.0");
     support::stop(start(&folder.0));
 }
+
+/// A database of another cluster, put beside a member's log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_another_members_log_is_refused() {
+    let (mine, other) = (Folder::new("mine"), Folder::new("other"));
+    let wire: Arc<Wire> = Arc::default();
+    let network = wire.end("http://127.0.0.1:2380");
+    let foreign = Options { initial_cluster_token: "other".to_owned(), ..options(&other.0) };
+    for options in [&options(&mine.0), &foreign] {
+        let member = support::start(options, &network).unwrap();
+        for number in 0..30 {
+            put(&member, "k", &number.to_string()).await;
+        }
+        support::stop(member);
+    }
+    std::fs::copy(other.0.join("member/snap/db"), mine.0.join("member/snap/db")).unwrap();
+    let refused = support::start(&options(&mine.0), &network).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("member/snap/db is not of this member's log"), "{refused}");
+}
