@@ -7,10 +7,14 @@ mod errors;
 mod support;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use errors::{Answer, Since};
 use proto::error::Error as Known;
+use proto::etcdserverpb::{LeaseGrantRequest, MemberAddRequest, StatusRequest};
 use support::{Member, reference_is_under_test, runtime, server_under_test};
+use tonic::Code;
 
 /// Errors that no call to a single member brings about for certain, and why.
 const NOT_HERE: &[(Known, &str)] = &[
@@ -75,5 +79,41 @@ fn every_error_has_its_code_and_text() {
             assert!(is_provoked != not_here(*known), "{known}: provoked {is_provoked}");
         }
         println!("{} errors, {} calls compared", provoked.len(), found.len());
+    });
+}
+
+/// What a put, and a lease, are answered by a member whose leader went with its majority.
+async fn without_a_leader(program: PathBuf) -> [(Code, String); 2] {
+    let member = Member::started("leaderless", program, &[]);
+    let api = member.api().await;
+    let nowhere = MemberAddRequest {
+        peer_urls: vec!["http://127.0.0.1:9".to_owned()],
+        ..MemberAddRequest::default()
+    };
+    api.cluster.clone().member_add(nowhere).await.unwrap();
+    let start = Instant::now();
+    let status = async || api.maintenance.clone().status(StatusRequest {}).await.unwrap();
+    while status().await.into_inner().leader != 0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "the leader stays without a majority");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let put = async { api.put(b"a", b"b").await.map(drop) };
+    let grant = LeaseGrantRequest { ttl: 60, ..LeaseGrantRequest::default() };
+    let grant = async { api.lease.clone().lease_grant(grant).await.map(drop) };
+    let (put, grant) = tokio::join!(put, grant);
+    [put, grant].map(|answer| {
+        let status = answer.unwrap_err();
+        (status.code(), status.message().to_owned())
+    })
+}
+
+#[test]
+fn a_write_without_a_leader_ends_with_the_bare_deadline() {
+    runtime().block_on(async {
+        let real = harness::reference().unwrap().program("etcd");
+        let (ours, theirs) =
+            tokio::join!(without_a_leader(server_under_test()), without_a_leader(real));
+        assert_eq!(ours, theirs);
+        assert_eq!(ours[0], (Code::DeadlineExceeded, "context deadline exceeded".to_owned()));
     });
 }

@@ -1,6 +1,7 @@
 //! What callers can ask of a running member.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use apply::View;
@@ -215,8 +216,10 @@ impl Node {
         event: impl Fn(u64) -> consensus::Event<oneshot::Sender<Index>>,
     ) -> Result<Answer, Status> {
         let start = self.0.clock.now();
+        let held = AtomicBool::new(false);
         let attempts = async {
             loop {
+                held.store(false, Ordering::Relaxed);
                 let mut waiter = self.0.waiters.register(id);
                 if self.0.consensus.request(event(id)).is_err() {
                     self.metrics().requests.gave_up();
@@ -234,6 +237,7 @@ impl Node {
                 if self.has_leader() {
                     self.sleep(DROPPED_PAUSE).await;
                 }
+                held.store(true, Ordering::Relaxed);
                 self.wait_for_leader().await;
             }
         };
@@ -242,7 +246,11 @@ impl Node {
             answered = self.timeout(self.0.settings.request_timeout, attempts) => {
                 answered.unwrap_or_else(|_| {
                     self.metrics().requests.gave_up();
-                    Err(self.timed_out(start).into())
+                    // What raft never took ends in Go with the bare deadline.
+                    let held = held.load(Ordering::Relaxed);
+                    let error =
+                        if held { Known::ContextDeadlineExceeded } else { self.timed_out(start) };
+                    Err(error.into())
                 })
             }
             () = self.stopped() => Err(Known::Stopped.into()),
