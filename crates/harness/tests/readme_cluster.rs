@@ -98,6 +98,8 @@ impl Place {
                 );
                 std::thread::sleep(Duration::from_millis(20));
             }
+            // What the text says to ask.
+            self.etcdctl(&format!("--endpoints=127.0.0.1:{port} endpoint health"));
         }
     }
 
