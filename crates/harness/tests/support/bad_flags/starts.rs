@@ -40,7 +40,6 @@ const LINES: &[&str] = &[
     "--listen-client-urls=http://127.0.0.1:99999",
     "--listen-client-urls=$PEER",
     "--listen-client-urls=http://10.255.255.1:$PORT",
-    "--listen-client-urls=http://0.0.0.0:$PORT,$CLIENT",
     "--listen-client-urls=http://[::1]:$PORT",
     "--listen-client-urls=http://[::]:$PORT",
     "--listen-client-urls=http://[::1]:$PORT,$CLIENT",
