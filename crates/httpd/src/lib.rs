@@ -7,6 +7,7 @@
 //! after [`limits::FIRST_BYTE_TIMEOUT`].
 
 mod endpoints;
+mod gather;
 pub mod head;
 mod health;
 pub mod limits;

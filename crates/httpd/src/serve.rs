@@ -13,6 +13,7 @@ use hyper_util::server::conn::auto;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::gather::Gathering;
 use crate::limits;
 use crate::listener::{Listener, Stream};
 
@@ -112,7 +113,7 @@ async fn connection<S, B>(
         }
         service.call(request)
     });
-    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let served = builder.serve_connection(TokioIo::new(Gathering::new(stream)), service);
     tokio::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

@@ -196,7 +196,7 @@ impl Node {
     pub(crate) async fn progress(&self) -> Result<Option<Vec<(MemberId, Index)>>, Status> {
         let id = self.0.ids.next();
         let mut waiter = self.0.progress.register(id);
-        self.0.consensus.request(consensus::Event::Progress { id }).map_err(|_| self.refused())?;
+        self.0.consensus.urgent(consensus::Event::Progress { id }).map_err(|_| self.refused())?;
         tokio::select! {
             biased;
             progress = waiter.answer() => progress.ok_or_else(|| Known::Stopped.into()),
@@ -298,7 +298,7 @@ impl Node {
 
     async fn confirm_read(&self) -> Result<(), Status> {
         let (sender, receiver) = oneshot::channel();
-        if self.0.consensus.request(consensus::Event::Read(sender)).is_err() {
+        if self.0.consensus.urgent(consensus::Event::Read(sender)).is_err() {
             return Err(self.refused());
         }
         let confirmed = async {

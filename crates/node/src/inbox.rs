@@ -3,6 +3,10 @@
 //! Requests and what comes from other members may be refused at a bound; completions always have
 //! room, since what they complete was admitted before. So no thread ever waits to hand something to
 //! another, and none can deadlock.
+//!
+//! A consumer whose work on more requests would only have to wait behind what it has under way says
+//! so ([`Inbox::drain_busy`]): requests do not wake it then one by one, but gather until something
+//! else comes. That makes batches larger and threads change less often the more there is to do.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +14,9 @@ use std::time::Duration;
 /// How many bytes from other members may wait, and what each item counts at least.
 const FOREIGN_BYTES_MAX: usize = 64 << 20;
 const FOREIGN_BYTES_MIN: usize = 256;
+
+/// As many requests wake also a busy consumer.
+const GATHERED_MAX: usize = 512;
 
 /// The queue of one consumer.
 #[derive(Debug)]
@@ -24,9 +31,30 @@ pub struct Inbox<T> {
 struct State<T> {
     items: Vec<T>,
     requests: usize,
+    urgent: usize,
     foreign_bytes: usize,
-    waiting: bool,
+    waiting: Option<Wants>,
     closed: bool,
+}
+
+/// What a consumer that waits is to be woken for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wants {
+    /// Whatever comes.
+    Anything,
+    /// What is no request, or many requests.
+    MoreThanRequests,
+}
+
+impl<T> State<T> {
+    fn has(&self, wanted: Wants) -> bool {
+        match wanted {
+            Wants::Anything => !self.items.is_empty(),
+            Wants::MoreThanRequests => {
+                self.items.len() > self.requests || self.requests >= GATHERED_MAX
+            }
+        }
+    }
 }
 
 /// Why a request was not taken.
@@ -45,26 +73,39 @@ impl<T> Inbox<T> {
         let state = State {
             items: Vec::new(),
             requests: 0,
+            urgent: 0,
             foreign_bytes: 0,
-            waiting: false,
+            waiting: None,
             closed: false,
         };
         Self { state: Mutex::new(state), arrived: Condvar::new(), requests_max }
     }
 
-    /// Adds a request.
+    /// Adds a request that a busy consumer need not hear of at once.
     ///
     /// # Errors
     /// [`Refused`], and the request is dropped.
     pub fn request(&self, item: T) -> Result<(), Refused> {
+        self.admit(item, |state| state.requests += 1)
+    }
+
+    /// Adds a request that a busy consumer hears of too.
+    ///
+    /// # Errors
+    /// [`Refused`], and the request is dropped.
+    pub fn urgent(&self, item: T) -> Result<(), Refused> {
+        self.admit(item, |state| state.urgent += 1)
+    }
+
+    fn admit(&self, item: T, count: impl FnOnce(&mut State<T>)) -> Result<(), Refused> {
         let mut state = self.lock();
         if state.closed {
             return Err(Refused::Closed);
         }
-        if state.requests >= self.requests_max {
+        if state.requests + state.urgent >= self.requests_max {
             return Err(Refused::Full);
         }
-        state.requests += 1;
+        count(&mut state);
         state.items.push(item);
         self.wake(state);
         Ok(())
@@ -102,10 +143,20 @@ impl<T> Inbox<T> {
     /// Takes all that is there, waiting for at most `timeout` for the first; the vector is empty
     /// when none came. `into` is emptied and lends its memory.
     pub fn drain(&self, into: &mut Vec<T>, timeout: Option<Duration>) {
+        self.drain_for(Wants::Anything, into, timeout);
+    }
+
+    /// As [`drain`](Self::drain), for a consumer that has requests under way: a few more of them do
+    /// not end the wait.
+    pub fn drain_busy(&self, into: &mut Vec<T>, timeout: Option<Duration>) {
+        self.drain_for(Wants::MoreThanRequests, into, timeout);
+    }
+
+    fn drain_for(&self, wanted: Wants, into: &mut Vec<T>, timeout: Option<Duration>) {
         into.clear();
         let mut state = self.lock();
-        if state.items.is_empty() && !state.closed && timeout != Some(Duration::ZERO) {
-            state.waiting = true;
+        if !state.has(wanted) && !state.closed && timeout != Some(Duration::ZERO) {
+            state.waiting = Some(wanted);
             state = match timeout {
                 None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(timeout) => {
@@ -113,10 +164,11 @@ impl<T> Inbox<T> {
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
-            state.waiting = false;
+            state.waiting = None;
         }
         std::mem::swap(&mut state.items, into);
         state.requests = 0;
+        state.urgent = 0;
         state.foreign_bytes = 0;
     }
 
@@ -145,9 +197,9 @@ impl<T> Inbox<T> {
 
     /// The consumer is woken only if it waits: under load it finds the item by itself.
     fn wake(&self, state: MutexGuard<'_, State<T>>) {
-        let waiting = state.waiting;
+        let is_wanted = state.waiting.is_some_and(|wanted| state.closed || state.has(wanted));
         drop(state);
-        if waiting {
+        if is_wanted {
             self.arrived.notify_one();
         }
     }
@@ -156,6 +208,27 @@ impl<T> Inbox<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_wait_for_a_busy_consumer_until_something_else_or_many_come() {
+        let inbox = Inbox::new(GATHERED_MAX);
+        inbox.request(1).unwrap();
+        assert!(!inbox.lock().has(Wants::MoreThanRequests));
+        assert!(inbox.lock().has(Wants::Anything));
+        inbox.complete(2);
+        let mut items = Vec::new();
+        inbox.drain_busy(&mut items, None);
+        assert_eq!(items, [1, 2]);
+        for number in 0..GATHERED_MAX {
+            inbox.request(number).unwrap();
+        }
+        inbox.drain_busy(&mut items, None);
+        assert_eq!(items.len(), GATHERED_MAX);
+        // Also what did not end the wait is taken when the time is over.
+        inbox.request(3).unwrap();
+        inbox.drain_busy(&mut items, Some(Duration::from_millis(1)));
+        assert_eq!(items, [3]);
+    }
 
     #[test]
     fn requests_are_refused_at_the_bound_and_completions_never() {

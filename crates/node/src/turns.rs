@@ -61,11 +61,14 @@ pub(crate) struct RaftTurns {
     tick: Duration,
     next_tick: Monotonic,
     events: Vec<consensus::Event<ReadWaiter>>,
+    /// Appends that the log has been given and has not stored yet.
+    appending: usize,
 }
 
 impl RaftTurns {
     pub(crate) fn new(consensus: Consensus<ReadWaiter>, pace: Pace, now: Monotonic) -> Self {
-        Self { consensus, tick: pace.tick, next_tick: now + pace.tick, events: Vec::new() }
+        let next_tick = now + pace.tick;
+        Self { consensus, tick: pace.tick, next_tick, events: Vec::new(), appending: 0 }
     }
 
     /// When a turn is due though nothing has come.
@@ -75,7 +78,15 @@ impl RaftTurns {
 
     /// Waits for at most so long if there is nothing to do.
     pub(crate) fn turn(&mut self, shared: &Shared, wait: Duration) {
-        shared.consensus.drain(&mut self.events, Some(wait));
+        // What is proposed meanwhile would only wait behind the append that the log is at, unless
+        // others can begin to store it.
+        if self.appending > 0 && self.consensus.is_alone() {
+            shared.consensus.drain_busy(&mut self.events, Some(wait));
+        } else {
+            shared.consensus.drain(&mut self.events, Some(wait));
+        }
+        let is_stored = |event: &&_| matches!(event, consensus::Event::Appended(_));
+        self.appending -= self.events.iter().filter(is_stored).count();
         let now = shared.clock.now();
         if now >= self.next_tick {
             if now.since(self.next_tick) > self.tick {
@@ -88,6 +99,7 @@ impl RaftTurns {
         let actions = self.consensus.round(now, self.events.drain(..));
         publish_status(shared, &self.consensus, now);
         for action in actions {
+            self.appending += usize::from(matches!(action, consensus::Action::Append(_)));
             perform_raft(shared, action);
         }
     }
