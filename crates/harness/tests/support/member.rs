@@ -3,7 +3,20 @@
 use super::api::Api;
 use harness::{Folder, Port, Server, ServerOptions};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long a look at a server waits for its end.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What came of a start that may fail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    Serves,
+    /// It ended with this exit code.
+    Ended(i32),
+    /// It was killed, having done neither.
+    Neither,
+}
 
 /// A member of one. Its server is killed, and its folder removed, when this goes.
 #[derive(Debug)]
@@ -57,6 +70,23 @@ impl Member {
         assert!(self.server.is_none(), "the server runs already");
         self.server = Some(Server::spawn(&self.options, &self.client, &self.peer).unwrap());
         self.wait(deadline)
+    }
+
+    /// Starts a server of which it is not known whether it serves or ends.
+    pub fn start_within(&mut self, deadline: Duration) -> Start {
+        assert!(self.server.is_none(), "the server runs already");
+        let mut server = Server::spawn(&self.options, &self.client, &self.peer).unwrap();
+        let start = Instant::now();
+        while start.elapsed() < deadline {
+            if let Some(ended) = server.wait(LOOK).unwrap() {
+                return Start::Ended(ended.code);
+            }
+            if server.is_ready().is_ok_and(|ready| ready) {
+                self.server = Some(server);
+                return Start::Serves;
+            }
+        }
+        Start::Neither
     }
 
     /// Waits for the end of a server that ends by itself; the exit code.

@@ -6,8 +6,10 @@
 
 mod api;
 mod member;
+mod script;
 mod under_test;
 
 pub use api::{Api, runtime};
-pub use member::Member;
+pub use member::{Member, Start};
+pub use script::script;
 pub use under_test::{count, reference_is_under_test, server_under_test};

@@ -3,7 +3,6 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 /// A tmpfs in a mount namespace of its own. It is gone with this value.
 pub struct SmallDisk {
@@ -37,15 +36,7 @@ impl SmallDisk {
     /// A script that runs a program where it sees this disk.
     pub fn program(&self, program: &Path, script: &Path) -> PathBuf {
         let text = format!("#!/bin/sh\nexec {} {} \"$@\"\n", self.inside(), program.display());
-        // By a process of its own: a file that this one has open for writing, if only in a child
-        // that is about to run something else, cannot be run.
-        let mut write = Command::new("sh");
-        write.args(["-c", "cat > \"$0\" && chmod +x \"$0\""]).arg(script);
-        let deadline = Duration::from_secs(10);
-        let done =
-            harness::run(harness::Run { command: write, stdin: text.into_bytes(), deadline });
-        assert_eq!(done.unwrap().code, 0);
-        script.to_owned()
+        crate::support::script(script, &text)
     }
 
     /// Gives it another size.
