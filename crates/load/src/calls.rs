@@ -28,6 +28,8 @@ pub struct Calls {
 }
 
 impl Calls {
+    /// A client that knows nothing yet: its number, and how many keys and how long values there are.
+    #[must_use]
     pub const fn new(client: u32, keys: u64, value_bytes_max: u64) -> Self {
         let known = BTreeMap::new();
         Self { client, keys, value_bytes_max, made: 0, known, newest: 0 }

@@ -1,0 +1,91 @@
+//! Asks a member's API, and says what came of it in the words of the checker.
+
+use api::{Caller, Server, Service as _};
+use bytes::Bytes;
+use checker::{Call, Header, Outcome, Refusal, Reply, Time};
+use prost::{Message, Name};
+use proto::error::{Code, Error as Known, Status};
+use proto::etcdserverpb::{
+    LeaseKeepAliveRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest, ResponseHeader,
+};
+use types::LeaseId;
+
+/// Asks; the answer, or the error.
+pub(super) async fn send(server: &Server, call: Call) -> Result<(Header, Reply), Status> {
+    let caller = Caller::default();
+    let caller = &caller;
+    Ok(match call {
+        Call::Range(request) => {
+            let reply: proto::etcdserverpb::RangeResponse =
+                plain(&server.range(caller, request).await?)?;
+            (header(reply.header.as_ref())?, Reply::Range(reply))
+        }
+        Call::Put(request) => {
+            let reply: proto::etcdserverpb::PutResponse =
+                plain(&server.put(caller, request).await?)?;
+            (header(reply.header.as_ref())?, Reply::Put(reply))
+        }
+        Call::Delete(request) => {
+            let reply: proto::etcdserverpb::DeleteRangeResponse =
+                plain(&server.delete_range(caller, request).await?)?;
+            (header(reply.header.as_ref())?, Reply::Delete(reply))
+        }
+        Call::Txn(request) => {
+            let reply: proto::etcdserverpb::TxnResponse =
+                plain(&server.txn(caller, request).await?)?;
+            (header(reply.header.as_ref())?, Reply::Txn(reply))
+        }
+        Call::Compact(request) => {
+            let reply = server.compact(caller, request).await?;
+            (header(reply.header.as_ref())?, Reply::Compact)
+        }
+        Call::Grant(request) => {
+            let reply = server.lease_grant(caller, request).await?;
+            let grant = Reply::Grant { id: LeaseId(reply.id), ttl: reply.ttl };
+            (header(reply.header.as_ref())?, grant)
+        }
+        Call::Revoke(id) => {
+            let request = LeaseRevokeRequest { id: id.get() };
+            let reply = server.lease_revoke(caller, request).await?;
+            (header(reply.header.as_ref())?, Reply::Revoke)
+        }
+        Call::KeepAlive(id) => {
+            let request = LeaseKeepAliveRequest { id: id.get() };
+            let reply = server.lease_keep_alive(caller, request).await?;
+            (header(reply.header.as_ref())?, Reply::KeepAlive { ttl: reply.ttl })
+        }
+        Call::TimeToLive(id) => {
+            let request = LeaseTimeToLiveRequest { id: id.get(), keys: true };
+            let reply = server.lease_time_to_live(caller, request).await?;
+            (header(reply.header.as_ref())?, Reply::TimeToLive(reply))
+        }
+    })
+}
+
+/// A reply as clients decode it.
+pub(super) fn plain<T: Message + Name + Default>(twin: &impl Message) -> Result<T, Status> {
+    proto::decode(Bytes::from(twin.encode_to_vec()))
+        .map_err(|error| Status::new(Code::Internal, format!("no reply: {error}")))
+}
+
+fn header(header: Option<&ResponseHeader>) -> Result<Header, Status> {
+    let none = || Status::new(Code::Internal, "an answer without a header");
+    let ResponseHeader { member_id, revision, raft_term, .. } = *header.ok_or_else(none)?;
+    Ok(Header { member_id, revision, raft_term })
+}
+
+/// What an error means for the call.
+pub(super) fn outcome(status: &Status, end: Time) -> Outcome {
+    let reason = match Known::from_text(&status.message) {
+        Some(Known::Compacted) => Refusal::Compacted,
+        Some(Known::FutureRev) => Refusal::Future,
+        Some(Known::LeaseNotFound) => Refusal::LeaseNotFound,
+        Some(Known::LeaseExist) => Refusal::LeaseExists,
+        Some(Known::KeyNotFound) => Refusal::KeyNotFound,
+        Some(Known::NoSpace | Known::TooManyRequests | Known::DuplicateKey) => {
+            Refusal::Other(status.message.to_string())
+        }
+        _ => return Outcome::Unknown,
+    };
+    Outcome::Refused { end, reason }
+}
