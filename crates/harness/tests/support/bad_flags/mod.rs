@@ -113,17 +113,14 @@ fn expected(real: &Program, line: &Line) -> Answer {
 fn judge(name: &str, results: Vec<(String, (Answer, Answer))>, lists: &Lists) {
     let count = results.len();
     let (mut different, mut idle, mut listed) = (Vec::new(), Vec::new(), 0);
-    let mut shown = BTreeSet::new();
     for (line, (expected, found)) in results {
         let differs = expected != found;
         match (lists.has(&line), differs) {
             (true, true) => listed += 1,
             (true, false) if !reference_is_under_test() => idle.push(line),
             (false, true) => {
-                if shown.insert(line.clone()) {
-                    let text = format!("{line}\n    expected {expected:?}\n    found    {found:?}");
-                    different.push(text);
-                }
+                let text = format!("{line}\n    expected {expected:?}\n    found    {found:?}");
+                different.push(text);
             }
             _ => {}
         }
