@@ -3,6 +3,7 @@
 use crate::golden::contents::Contents;
 use crate::support::{Member, Start, runtime, script};
 use harness::read_log;
+use proto::etcdserverpb::AuthStatusRequest;
 use std::time::Duration;
 
 /// A server serves or ends within this time.
@@ -78,11 +79,19 @@ pub fn open_by_go(member: &mut Member, expected: &Contents) -> Opened {
         Start::Serves => {
             let found = runtime().block_on(async {
                 let api = member.api().await;
+                // It may say that it is ready and then answer nothing.
+                let status = api.auth.clone().auth_status(AuthStatusRequest {}).await;
+                if status.is_err() || api.all_at(0).await.is_err() {
+                    return None;
+                }
                 let revision = api.revision().await.min(expected.revision);
-                Contents::read(&api, &[revision]).await
+                Some(Contents::read(&api, &[revision]).await)
             });
-            member.kill();
-            compared(found, expected)
+            member.forget();
+            match found {
+                Some(found) => compared(found, expected),
+                None => Opened::Failed("answers nothing".to_owned()),
+            }
         }
         Start::Ended(code) => {
             let log = read_log(&member.options.log);
