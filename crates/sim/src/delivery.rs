@@ -35,6 +35,9 @@ impl Sim {
     pub(crate) fn deliver(&self, from: Owner, to: usize, message: Message) {
         self.kernel.count([10 + to as u64, message.index, message.term]);
         let id = MemberId(message.to);
+        if let Owner::Process(number, _) = from {
+            self.wire.learn(to, MemberId(message.from), number);
+        }
         match self.node(to) {
             Some(node) => node.receive(Incoming::Message(Box::new(message))),
             None => {

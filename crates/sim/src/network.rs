@@ -76,6 +76,8 @@ struct State {
     /// When the last message of each link arrives.
     last: BTreeMap<(usize, usize), Monotonic>,
     up: BTreeSet<usize>,
+    /// Where members are, by whom they have sent something: connections tell.
+    learned: BTreeMap<(usize, MemberId), usize>,
     fates: Fates,
 }
 
@@ -130,6 +132,11 @@ impl Wire {
         } else {
             state.up.remove(&number);
         }
+    }
+
+    /// A member hears from another one.
+    pub(crate) fn learn(&self, number: usize, id: MemberId, from: usize) {
+        self.state().learned.insert((number, id), from);
     }
 
     pub(crate) fn is_cut(&self, from: usize, to: usize) -> bool {
@@ -220,25 +227,25 @@ impl Network for End {
 struct Links {
     wire: Arc<Wire>,
     owner: Owner,
-    known: Mutex<BTreeMap<MemberId, usize>>,
+    /// Where the others are; nowhere for those that were removed.
+    known: Mutex<BTreeMap<MemberId, Option<usize>>>,
 }
 
 impl Links {
-    fn known(&self) -> MutexGuard<'_, BTreeMap<MemberId, usize>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<MemberId, Option<usize>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn way_to(&self, id: MemberId) -> Option<(usize, usize)> {
-        let to = *self.known().get(&id)?;
-        match self.owner {
-            Owner::Process(from, _) => Some((from, to)),
-            Owner::Outside => None,
-        }
+        let Owner::Process(from, _) = self.owner else { return None };
+        let known = self.known().get(&id).copied();
+        let learned = || self.wire.state().learned.get(&(from, id)).copied();
+        Some((from, known.unwrap_or_else(learned)?))
     }
 
     fn know(&self, id: MemberId, urls: &[String]) {
         if let Some(number) = urls.first().and_then(|url| number_of(url)) {
-            self.known().insert(id, number);
+            self.known().insert(id, Some(number));
         }
     }
 
@@ -299,7 +306,7 @@ impl Peers for Links {
     }
 
     fn remove_peer(&self, id: MemberId) {
-        self.known().remove(&id);
+        self.known().insert(id, None);
     }
 
     fn add_remote(&self, id: MemberId, urls: &[String]) {
