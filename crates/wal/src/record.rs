@@ -236,10 +236,11 @@ impl Records {
     /// still there, too.
     fn torn_or_damaged(&mut self, record_len: u64) -> Result<Error> {
         Ok(match self.record_without_length()? {
-            Some(len) => {
+            // The file may end in the zeros behind the record.
+            Some(len) if len != record_len => {
                 self.corrupted(&format!("a length of {len}"), &format!("a length of {record_len}"))
             }
-            None => self.torn("a whole record", "a part of one"),
+            _ => self.torn("a whole record", "a part of one"),
         })
     }
 

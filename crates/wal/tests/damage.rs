@@ -22,27 +22,29 @@ fn overwrite(file: &Path, bytes: &[u8], offset: u64) {
     file.write_all_at(bytes, offset).expect("write");
 }
 
+fn cut(file: &Path, len: u64) {
+    let file = fs::OpenOptions::new().write(true).open(file).expect("open");
+    file.set_len(len).expect("cut");
+}
+
 /// Each way for the last record to be unfinished: it is cut off, the file is kept, the log goes on.
 #[test]
 fn a_torn_end_is_repaired() {
     type Tear = fn(&Path, u64);
-    let tears: [(&str, Tear); 3] = [
+    let tears: [(&str, Tear); 4] = [
         ("a sector is missing", |file, at| overwrite(file, &[0; 512], (at / 512 + 2) * 512)),
         ("the file ends in the record", |file, at| {
-            fs::OpenOptions::new()
-                .write(true)
-                .open(file)
-                .expect("open")
-                .set_len(at + 100)
-                .expect("cut");
+            cut(file, at + 100);
+        }),
+        ("the file ends in the padding", |file, at| {
+            let bytes = fs::read(file).expect("read");
+            let field = &bytes[at as usize..at as usize + 8];
+            let field = u64::from_le_bytes(field.try_into().expect("eight"));
+            assert!(field >> 63 == 1, "there is padding");
+            cut(file, at + 8 + (field & 0xffff_ffff));
         }),
         ("the file ends in the length field", |file, at| {
-            fs::OpenOptions::new()
-                .write(true)
-                .open(file)
-                .expect("open")
-                .set_len(at + 5)
-                .expect("cut");
+            cut(file, at + 5);
         }),
     ];
     for (name, tear) in tears {

@@ -6,7 +6,7 @@ mod golden;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use env::{RealClock, RealDisk};
 use proto::raftpb::{Entry, HardState};
@@ -166,8 +166,13 @@ fn check_contents(log: &Log, lines: &[Line<'_>]) {
     }
 }
 
+/// Held while a log is open or a child is made: a child holds its parent's locks until it runs its
+/// own program.
+static LOCKS: Mutex<()> = Mutex::new(());
+
 /// A copy of the log opens for writing, goes on, and opens again.
 fn check_writing(log: &Log, scratch: &Path) {
+    let _held = LOCKS.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = scratch.join("copy");
     let _ = fs::remove_dir_all(&dir);
     let mut copy = Command::new("cp");
