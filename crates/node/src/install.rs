@@ -115,6 +115,8 @@ impl Installer {
         if found != index {
             return Err(wrong(format!("the snapshot's database has entries up to {found}")));
         }
+        let released = self.snapshots.release_databases(index);
+        released.map_err(|error| wrong(format!("remove databases of before: {error}")))?;
         env::fail_point!("applyAfterOpenSnapshot");
         let members = Members::open(&backend)?;
         let loaded = load(&self.options, self.member, backend, members, conf_state)?;

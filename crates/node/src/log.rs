@@ -168,6 +168,9 @@ impl Log {
                 Task::Snapshot(snapshot) => {
                     self.flush(sync, &mut pending, &mut round)?;
                     self.save_snapshot(&snapshot, &mut round)?;
+                    // All of it was applied. Databases of snapshots that other members sent are let
+                    // go of by who installs them: the one before may wait for that still.
+                    self.snapshots.release_databases(Index(snapshot.metadata.index))?;
                     round.done.push(Done::SnapshotSaved(snapshot));
                 }
                 Task::Release(index) => self.wal.release_to(index),
@@ -220,7 +223,6 @@ impl Log {
             conf_state: Some(metadata.conf_state.clone()),
         })?;
         round.add(flushed);
-        self.snapshots.release_databases(Index(metadata.index))?;
         tracing::info!("snapshot-index" = metadata.index, path = %saved.path.display(),
             "saved snapshot to disk");
         round.saved.push(saved);
@@ -275,25 +277,60 @@ mod tests {
         Entry { index, term: 2, data: vec![7; 700].into(), ..Entry::default() }
     }
 
-    /// A log of two entries that takes a snapshot at 10 and the entries behind it; its segment.
-    fn taken_over(dir: &Path) -> PathBuf {
+    fn snapshot_at(index: u64) -> Box<Snapshot> {
+        let conf_state = ConfState { voters: vec![1], ..ConfState::default() };
+        let metadata = SnapshotMetadata { conf_state, index, term: 2 };
+        Box::new(Snapshot { data: vec![b'{', b'}'].into(), metadata })
+    }
+
+    fn received(index: u64) -> Task {
+        let hard_state = Some(HardState { term: 2, vote: 1, commit: index });
+        let snapshot = Some(snapshot_at(index));
+        Task::Append(Append { hard_state, snapshot, ..Append::default() })
+    }
+
+    fn new_log(dir: &Path) -> (Log, Snapshots) {
         let (disk, clock) = (Arc::new(RealDisk), Arc::new(RealClock::new()));
         std::fs::create_dir_all(dir).unwrap();
         let snapshots = Snapshots::new(disk.clone(), clock.clone(), dir);
         let wal = Wal::create(disk.clone(), &dir.join("wal"), b"", wal::Options::new(clock));
-        let mut log = Log::new(disk, wal.unwrap(), snapshots, Keep { wals: None, snapshots: None });
+        let keep = Keep { wals: None, snapshots: None };
+        (Log::new(disk, wal.unwrap(), snapshots.clone(), keep), snapshots)
+    }
+
+    #[test]
+    fn a_second_snapshot_leaves_the_database_of_the_first_to_who_installs_it() {
+        let dir = std::env::temp_dir().join(format!("oxetcd-node-two-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        let (mut log, snapshots) = new_log(&dir);
+        for index in [10, 12] {
+            std::fs::write(dir.join(format!("{index:016x}.snap.db")), "its database").unwrap();
+            log.run(&mut vec![received(index)]).unwrap();
+        }
+        for index in [10, 12] {
+            assert!(snapshots.database(Index(index)).is_ok(), "the database of {index} is gone");
+        }
+        // What it has applied by itself is behind them.
+        log.run(&mut vec![Task::Snapshot(snapshot_at(13))]).unwrap();
+        for index in [10, 12] {
+            assert!(snapshots.database(Index(index)).is_err(), "the database of {index} is left");
+        }
+        log.close().unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// A log of two entries that takes a snapshot at 10 and the entries behind it; its segment.
+    fn taken_over(dir: &Path) -> PathBuf {
+        let (mut log, _) = new_log(dir);
         let before = Append {
             hard_state: Some(HardState { term: 2, vote: 1, commit: 1 }),
             entries: vec![entry(1), entry(2)],
             ..Append::default()
         };
         log.run(&mut vec![Task::Append(before)]).unwrap();
-        let conf_state = ConfState { voters: vec![1], ..ConfState::default() };
-        let metadata = SnapshotMetadata { conf_state, index: 10, term: 2 };
-        let snapshot = Snapshot { data: vec![b'{', b'}'].into(), metadata };
         let append = Append {
             hard_state: Some(HardState { term: 2, vote: 1, commit: 12 }),
-            snapshot: Some(Box::new(snapshot)),
+            snapshot: Some(snapshot_at(10)),
             entries: vec![entry(11), entry(12)],
             ..Append::default()
         };

@@ -83,8 +83,8 @@ impl Snapshots {
         Ok(to)
     }
 
-    /// Removes received databases of an index below `index`: a snapshot at `index` is durable, and
-    /// so they will never be installed. Returns which.
+    /// Removes received databases of an index below `index`: the member has applied that one, and so
+    /// they will never be installed. Returns which.
     ///
     /// # Errors
     /// [`Error::Io`].
