@@ -139,6 +139,8 @@ fn connect(port: u16, first: &[u8]) -> TcpStream {
 
 #[test]
 fn slow_readers_delay_nobody() {
+    /// Who asks for 50 pages and reads none: making them is work that others feel.
+    const DEAF: usize = 4;
     let slow = usize::try_from(count("OXETCD_SLOW", 400)).unwrap();
     let served = Served::started("bad-endpoints-slow", server_under_test(), &[]);
     let pid = served.member.server().pid();
@@ -152,7 +154,7 @@ fn slow_readers_delay_nobody() {
         (0..slow).map(|number| connect(ports[number % 3], starts[number % starts.len()])).collect();
     let page = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
     let deaf: Vec<TcpStream> =
-        (0..slow / 100).map(|number| connect(ports[number % 2], &page.repeat(50))).collect();
+        (0..DEAF).map(|number| connect(ports[number % 2], &page.repeat(50))).collect();
     let mut drop_by_drop = connect(ports[0], page);
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(2) {
@@ -172,9 +174,8 @@ fn slow_readers_delay_nobody() {
     println!("{slow} half-open, {} deaf readers: {} KiB more", deaf.len(), grown >> 10);
     assert!(grown < allowed || reference_is_under_test(), "{grown} bytes more than {memory}");
 
-    // Who has begun a head is sent away.
-    let is_begun = |number: &usize| starts[number % starts.len()].starts_with(b"GET ");
-    for number in (0..slow).filter(is_begun).filter(|_| !reference_is_under_test()) {
+    // Who never finishes a head, or begins none, is sent away.
+    for number in (0..slow).filter(|_| !reference_is_under_test()) {
         let mut half = &halves[number];
         half.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let end = half.read(&mut [0; 1024]);

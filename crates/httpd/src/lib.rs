@@ -4,8 +4,9 @@
 //! content type are handed to the service that the binary gives.
 //!
 //! Invariants: an accept error never ends a listener; a connection that sends nothing is closed
-//! after [`limits::FIRST_BYTE_TIMEOUT`].
+//! after [`limits::FIRST_BYTES_TIMEOUT`].
 
+mod begin;
 mod endpoints;
 mod gather;
 pub mod head;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How long a new connection may stay silent.
-pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a new connection may take to tell which HTTP it speaks.
+pub const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an HTTP/1 request may take to send its header.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The header list of one HTTP/2 request, in bytes.

@@ -118,17 +118,6 @@ impl Stream {
         }
     }
 
-    /// Waits for the first byte (or the end) without reading it.
-    ///
-    /// # Errors
-    /// As the system says.
-    pub async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.readable().await,
-            Self::Unix(stream) => stream.readable().await,
-        }
-    }
-
     fn inner(self: Pin<&mut Self>) -> Inner<'_> {
         match self.get_mut() {
             Self::Tcp(stream) => Inner::Tcp(Pin::new(stream)),

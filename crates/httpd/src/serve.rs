@@ -13,6 +13,7 @@ use hyper_util::server::conn::auto;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::begin::Begin;
 use crate::gather::Gathering;
 use crate::limits;
 use crate::listener::{Listener, Stream};
@@ -102,21 +103,22 @@ async fn connection<S, B>(
     B: Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    match tokio::time::timeout(limits::FIRST_BYTE_TIMEOUT, stream.readable()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(_)) | Err(_) => return,
-    }
+    let begin = Begin::default();
+    let begun = begin.clone();
     let remote = stream.remote().map(|remote| Remote::new(&remote));
     let service = service_fn(move |mut request: Request<Incoming>| {
+        begun.done();
         if let Some(remote) = &remote {
             request.extensions_mut().insert(remote.clone());
         }
         service.call(request)
     });
-    let served = builder.serve_connection(TokioIo::new(Gathering::new(stream)), service);
+    let served =
+        builder.serve_connection(TokioIo::new(begin.watch(Gathering::new(stream))), service);
     tokio::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
+        () = begin.missed(limits::FIRST_BYTES_TIMEOUT) => return,
         () = told(&mut stop) => {
             served.as_mut().graceful_shutdown();
             served.await
