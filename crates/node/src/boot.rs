@@ -15,7 +15,7 @@ use proto::etcdserverpb::Metadata;
 use proto::raftpb::{ConfState, HardState, Snapshot, SnapshotMetadata};
 use proto::version::{self, Version};
 use proto::walpb;
-use raft::{MemoryStorage, Peer};
+use raft::{MemoryStorage, Peer, Storage as _};
 use snap::Snapshots;
 use types::{ClusterId, Index, MemberId, Term};
 use wal::{Contents, Wal};
@@ -105,6 +105,15 @@ pub(crate) struct Ground<'a> {
     pub(crate) snapshots: &'a Snapshots,
 }
 
+impl Booted {
+    /// Whether nothing was ever in the log: the member has promised nothing to anybody.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.applied == Index(0)
+            && self.storage.last_index() == Index(0)
+            && self.storage.initial_state().0 == HardState::default()
+    }
+}
+
 impl Ground<'_> {
     fn wal_options(&self) -> wal::Options {
         let mut options = wal::Options::new(Arc::clone(&self.world.clock));
@@ -165,6 +174,25 @@ impl Ground<'_> {
             remotes: beginning.remotes,
             joined: beginning.joined,
         })
+    }
+
+    /// Founds the cluster of a member whose first start ended before anything was in its log.
+    pub(crate) async fn begin_again(&self, booted: Booted) -> Result<Booted, Error> {
+        if self.options.cluster_state != ClusterState::New || self.options.force_new_cluster {
+            return Ok(booted);
+        }
+        let beginning = match self.beginning().await {
+            // The others went on without it, and will tell it all.
+            Err(Error::AlreadyBootstrapped { .. }) => return Ok(booted),
+            beginning => beginning?,
+        };
+        if (beginning.cluster_id, beginning.member_id) != (booted.cluster_id, booted.member_id) {
+            return Ok(booted);
+        }
+        tracing::info!("local-member-id" = %booted.member_id,
+            "the log is empty: the first start is made again");
+        let Beginning { founders, witnesses, .. } = beginning;
+        Ok(Booted { founders, witnesses, ..booted })
     }
 
     async fn beginning(&self) -> Result<Beginning, Error> {

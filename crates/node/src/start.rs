@@ -373,7 +373,8 @@ async fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
         tracing::warn!("there is no database: it is made anew from the log");
     }
     check_schema(&backend)?;
-    ground.restart(backend, committer, &base)
+    let booted = ground.restart(backend, committer, &base)?;
+    if booted.is_blank() { ground.begin_again(booted).await } else { Ok(booted) }
 }
 
 /// Refuses a database of a later version, whose rows may mean what is not known here. One whose

@@ -97,14 +97,12 @@ impl Life {
         sim.machines[0].set_disk(image, Monotonic(0));
         sim.start(0, 0, 0);
         let is_alone = self.options.len() == 1;
-        // A member that is not alone has nobody to tell it what is committed, and one that has
-        // acknowledged nothing has promised nothing but to run.
+        // A member that is not alone has nobody to tell it what is committed.
         let is_there = |sim: &mut Sim| {
             let Some(running) = sim.machines[0].running() else { return false };
             let node = running.node();
             let revision = node.view().read.revision();
-            let is_bound = is_alone && acknowledged > 0;
-            !is_bound || (node.raft().is_leader && revision >= acknowledged)
+            !is_alone || (node.raft().is_leader && revision >= acknowledged)
         };
         let is_there = sim.run_until(Monotonic(0) + PATIENCE, is_there);
         if let Some(wrong) = sim.oracles.spoken().first() {
