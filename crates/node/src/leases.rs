@@ -124,6 +124,7 @@ impl Node {
         asker: Asker,
         check: Check<'_>,
     ) -> Result<i64, Refusal> {
+        let mut confirmed = false;
         loop {
             if !self.leads().await {
                 return Err(Refusal::NotPrimary);
@@ -136,9 +137,14 @@ impl Node {
             env::fail_point!("beforeCheckpointInLeaseRenew");
             let renewal = {
                 let now = self.0.clock.now();
-                self.0.deadlines().renew(now, id)?
+                self.0.deadlines().renew(now, id)
             };
-            match renewal {
+            if renewal == Err(Error::NotFound) && !confirmed {
+                self.confirm_missing().await?;
+                confirmed = true;
+                continue;
+            }
+            match renewal? {
                 Renewal::Renewed { ttl } => {
                     self.metrics().leases.renewed();
                     return Ok(ttl);
@@ -152,6 +158,12 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// Returns when what is missing is missing for certain. A leader that is new may have what
+    /// grants a lease in its log and not know yet that it is committed.
+    async fn confirm_missing(&self) -> Result<(), Refusal> {
+        self.linearize().await.map_err(Refusal::Status)
     }
 
     /// Whether this member leads. One whose raft thread has not run for some ticks may have slept
@@ -243,10 +255,12 @@ impl Node {
             Asker::Client => env::fail_point!("beforeLookupWhenLeaseTimeToLive"),
             Asker::Member => env::fail_point!("beforeLookupWhenForwardLeaseTimeToLive"),
         }
-        let remaining = {
-            let now = self.0.clock.now();
-            self.0.deadlines().remaining(now, id)?
-        };
+        let mut remaining = self.remaining(id);
+        if remaining == Err(Error::NotFound) {
+            self.confirm_missing().await?;
+            remaining = self.remaining(id);
+        }
+        let remaining = remaining?;
         let view = self.view();
         check(&view).map_err(Refusal::Status)?;
         let lease = view.leases.lookup(id).ok_or(Refusal::NotFound)?;
@@ -258,6 +272,11 @@ impl Node {
             granted_ttl: lease.ttl,
             keys: keys.into_iter().flatten().map(|key| Bytes::copy_from_slice(key)).collect(),
         })
+    }
+
+    fn remaining(&self, id: LeaseId) -> Result<Duration, Error> {
+        let now = self.0.clock.now();
+        self.0.deadlines().remaining(now, id)
     }
 
     /// All leases, those that end first in front; on a follower in the order of their ids.

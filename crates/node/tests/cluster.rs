@@ -391,6 +391,34 @@ async fn leases_live_on_by_way_of_any_member_and_end_with_any_leader() {
     cluster.stop_all();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_leader_misses_no_lease_whose_grant_is_only_in_its_log() {
+    let mut cluster = Cluster::found("leases-again", 3);
+    let check = |_: &apply::View| Ok(());
+    for id in 1..=3 {
+        let leader = cluster.leader().await;
+        grant(cluster.node(leader), id, 60).await;
+        for number in 1..=3 {
+            cluster.stop(number);
+        }
+        for number in 1..=3 {
+            cluster.start(number).unwrap();
+        }
+        for number in 1..=3 {
+            let renewed = async {
+                loop {
+                    match cluster.node(number).renew_lease(LeaseId(id), &check).await {
+                        Ok(ttl) => break ttl,
+                        Err(error) => assert_ne!(error, Known::LeaseNotFound.into()),
+                    }
+                }
+            };
+            assert_eq!(soon("the lease is renewed", Box::pin(renewed)).await, 60);
+        }
+    }
+    cluster.stop_all();
+}
+
 async fn grant(node: &node::Node, id: i64, ttl: i64) {
     let request = InternalRaftRequest {
         lease_grant: Some(LeaseGrantRequest { id, ttl }),
