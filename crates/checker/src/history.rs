@@ -6,10 +6,11 @@
 //! have failed is [`Outcome::Unknown`].
 
 use bytes::Bytes;
+use proto::error::Error as Known;
 use proto::etcdserverpb::{
     CompactionRequest, DeleteRangeRequest, DeleteRangeResponse, LeaseGrantRequest,
     LeaseTimeToLiveResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, TxnRequest,
-    TxnResponse, WatchCreateRequest,
+    TxnResponse, WatchCreateRequest, WatchResponse,
 };
 use proto::mvccpb::{Event, KeyValue};
 use std::fmt;
@@ -160,6 +161,25 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// What an error with this message, which came at `end`, means for the call.
+    #[must_use]
+    pub fn of_error(message: &str, end: Time) -> Self {
+        let reason = match Known::from_text(message) {
+            Some(Known::Compacted) => Refusal::Compacted,
+            Some(Known::FutureRev) => Refusal::Future,
+            Some(Known::LeaseNotFound) => Refusal::LeaseNotFound,
+            Some(Known::LeaseExist) => Refusal::LeaseExists,
+            Some(Known::KeyNotFound) => Refusal::KeyNotFound,
+            Some(Known::NoSpace | Known::TooManyRequests | Known::DuplicateKey) => {
+                Refusal::Other(message.to_owned())
+            }
+            _ => return Self::Unknown,
+        };
+        Self::Refused { end, reason }
+    }
+}
+
 /// What every answer says of the member that gives it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Header {
@@ -252,6 +272,31 @@ pub struct WatchAnswer {
 }
 
 impl WatchAnswer {
+    /// What a response that arrived at this time says.
+    #[must_use]
+    pub fn of(at: Time, response: WatchResponse) -> Self {
+        Self {
+            at,
+            revision: response.header.as_ref().map_or(0, |header| header.revision),
+            events: response.events,
+            fragment: response.fragment,
+            canceled: response.canceled,
+            compact_revision: response.compact_revision,
+            reason: response.cancel_reason,
+        }
+    }
+
+    /// The revision from which a watch misses nothing behind this; `None` where it says nothing of
+    /// that.
+    #[must_use]
+    pub fn next(&self) -> Option<i64> {
+        match self.events.last().and_then(|event| event.kv.as_ref()) {
+            Some(kv) if !self.fragment => Some(kv.mod_revision + 1),
+            None if self.is_progress() => Some(self.revision + 1),
+            _ => None,
+        }
+    }
+
     /// Whether it says that everything up to its revision was sent.
     #[must_use]
     pub fn is_progress(&self) -> bool {

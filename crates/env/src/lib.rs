@@ -2,8 +2,8 @@
 //! each other.
 //!
 //! The only crate that touches them. The layers above speak to [`Disk`], [`Clock`], [`Rng`] and
-//! [`Tasks`], so that a simulator can put its own in their place. Blocking work that runs as a job talks only to
-//! [`Disk`].
+//! [`Tasks`], so that a simulator can put its own in their place. Blocking work that runs as a job
+//! talks only to [`Disk`].
 //!
 //! Invariants: no call here retries a failed sync; an error from one is final for its file.
 

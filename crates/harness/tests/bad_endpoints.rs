@@ -30,7 +30,7 @@ use bad_endpoints::cases::{self, Case};
 use bad_endpoints::http::{Listener, get, get_within, send};
 use harness::{Cluster, ClusterOptions, Network, Port};
 use raw::Raw;
-use support::{Member, count, reference_is_under_test, runtime, server_under_test};
+use support::{Member, count, in_parallel, reference_is_under_test, runtime, server_under_test};
 
 /// How long an answer may take beside slow readers.
 const PROMPT: Duration = Duration::from_secs(5);
@@ -76,7 +76,7 @@ fn answers_are_the_same() {
         let at = |served: &Served| send(served.port(case.listener), case);
         (at(&real), at(&tested))
     };
-    let pairs = bad_endpoints::in_parallel(&all, ask);
+    let pairs = in_parallel(&all, bad_endpoints::WIDTH, ask);
     let (mut different, mut idle) = (Vec::new(), Vec::new());
     for (case, (expected, found)) in all.iter().zip(pairs) {
         let is_listed = listed.contains(case.name.as_str());

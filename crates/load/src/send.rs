@@ -2,7 +2,6 @@
 
 use crate::api::Api;
 use checker::{Call, Header, Member, Outcome, Refusal, Reply, Time};
-use proto::error::Error as Known;
 use proto::etcdserverpb::{
     LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseRevokeRequest, LeaseTimeToLiveRequest,
     ResponseHeader,
@@ -86,22 +85,6 @@ fn header(header: Option<&ResponseHeader>) -> Result<Header, Status> {
     let header = header.ok_or_else(|| Status::internal("an answer without a header"))?;
     let ResponseHeader { member_id, revision, raft_term, .. } = *header;
     Ok(Header { member_id, revision, raft_term })
-}
-
-/// What an error means for the call.
-pub fn outcome(status: &Status, end: Time) -> Outcome {
-    let reason = match Known::from_text(status.message()) {
-        Some(Known::Compacted) => Refusal::Compacted,
-        Some(Known::FutureRev) => Refusal::Future,
-        Some(Known::LeaseNotFound) => Refusal::LeaseNotFound,
-        Some(Known::LeaseExist) => Refusal::LeaseExists,
-        Some(Known::KeyNotFound) => Refusal::KeyNotFound,
-        Some(Known::NoSpace | Known::TooManyRequests | Known::DuplicateKey) => {
-            Refusal::Other(status.message().to_owned())
-        }
-        _ => return Outcome::Unknown,
-    };
-    Outcome::Refused { end, reason }
 }
 
 /// Whether an error is an answer that any cluster may give to these calls.

@@ -1,7 +1,7 @@
 //! A client's way to the members: one connection at a time, to another member when one fails.
 
 use crate::api::Api;
-use crate::send::{Failure, is_plain_refusal, outcome, send};
+use crate::send::{Failure, is_plain_refusal, send};
 use crate::shared::Shared;
 use checker::{Call, Member, Operation, Outcome};
 use env::{Rng as _, SeededRng};
@@ -104,7 +104,7 @@ impl Caller<'_> {
                 (Outcome::Done { end, header, reply }, true)
             }
             Err(status) => {
-                let outcome = outcome(&status, end);
+                let outcome = Outcome::of_error(status.message(), end);
                 let (code, message) = (status.code(), status.message().to_owned());
                 let stay = outcome != Outcome::Unknown && code != Code::Unavailable;
                 if !is_plain_refusal(&outcome) {

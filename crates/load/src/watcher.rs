@@ -209,20 +209,9 @@ impl Watcher {
         let at = self.shared.now();
         let revision = response.header.as_ref().map_or(0, |header| header.revision);
         self.shared.see(revision);
-        let answer = WatchAnswer {
-            at,
-            revision,
-            events: response.events,
-            fragment: response.fragment,
-            canceled: response.canceled,
-            compact_revision: response.compact_revision,
-            reason: response.cancel_reason,
-        };
-        let last = answer.events.last().and_then(|event| event.kv.as_ref());
-        match last {
-            Some(kv) if !answer.fragment => self.next = self.next.max(kv.mod_revision + 1),
-            None if answer.is_progress() => self.next = self.next.max(revision + 1),
-            _ => {}
+        let answer = WatchAnswer::of(at, response);
+        if let Some(next) = answer.next() {
+            self.next = self.next.max(next);
         }
         if self.place == Place::Any {
             self.shared.recorded.store(self.next - 1, Ordering::Release);

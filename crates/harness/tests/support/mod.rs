@@ -6,10 +6,12 @@
 
 mod api;
 mod member;
+mod parallel;
 mod script;
 mod under_test;
 
 pub use api::{Api, runtime};
 pub use member::{Member, Start};
+pub use parallel::in_parallel;
 pub use script::script;
 pub use under_test::{count, reference_is_under_test, server_under_test};

@@ -2,9 +2,9 @@
 
 use api::{Caller, Server, Service as _};
 use bytes::Bytes;
-use checker::{Call, Header, Outcome, Refusal, Reply, Time};
+use checker::{Call, Header, Reply};
 use prost::{Message, Name};
-use proto::error::{Code, Error as Known, Status};
+use proto::error::{Code, Status};
 use proto::etcdserverpb::{
     LeaseKeepAliveRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest, ResponseHeader,
 };
@@ -72,20 +72,4 @@ fn header(header: Option<&ResponseHeader>) -> Result<Header, Status> {
     let none = || Status::new(Code::Internal, "an answer without a header");
     let ResponseHeader { member_id, revision, raft_term, .. } = *header.ok_or_else(none)?;
     Ok(Header { member_id, revision, raft_term })
-}
-
-/// What an error means for the call.
-pub(super) fn outcome(status: &Status, end: Time) -> Outcome {
-    let reason = match Known::from_text(&status.message) {
-        Some(Known::Compacted) => Refusal::Compacted,
-        Some(Known::FutureRev) => Refusal::Future,
-        Some(Known::LeaseNotFound) => Refusal::LeaseNotFound,
-        Some(Known::LeaseExist) => Refusal::LeaseExists,
-        Some(Known::KeyNotFound) => Refusal::KeyNotFound,
-        Some(Known::NoSpace | Known::TooManyRequests | Known::DuplicateKey) => {
-            Refusal::Other(status.message.to_string())
-        }
-        _ => return Outcome::Unknown,
-    };
-    Outcome::Refused { end, reason }
 }

@@ -9,7 +9,7 @@ use env::{Rng as _, SeededRng};
 use proto::error::Status;
 use tokio::sync::oneshot;
 
-use crate::clients::send::{outcome, send};
+use crate::clients::send::send;
 use crate::kernel::Owner;
 use crate::record::Record;
 use crate::servers::Served;
@@ -84,7 +84,7 @@ impl Session {
         let outcome = match sent {
             _ if is_lost => Outcome::Unknown,
             Some(Ok((header, reply))) => Outcome::Done { end, header, reply },
-            Some(Err(status)) => outcome(&status, end),
+            Some(Err(status)) => Outcome::of_error(&status.message, end),
             None => Outcome::Unknown,
         };
         if outcome == Outcome::Unknown {

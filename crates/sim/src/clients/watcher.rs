@@ -217,20 +217,9 @@ impl Watcher {
             revision as u64,
             at.0.as_nanos() as u64,
         ]);
-        let answer = WatchAnswer {
-            at,
-            revision,
-            events: response.events,
-            fragment: response.fragment,
-            canceled: response.canceled,
-            compact_revision: response.compact_revision,
-            reason: response.cancel_reason,
-        };
-        let last = answer.events.last().and_then(|event| event.kv.as_ref());
-        match last {
-            Some(kv) if !answer.fragment => self.next = self.next.max(kv.mod_revision + 1),
-            None if answer.is_progress() => self.next = self.next.max(revision + 1),
-            _ => {}
+        let answer = WatchAnswer::of(at, response);
+        if let Some(next) = answer.next() {
+            self.next = self.next.max(next);
         }
         if self.place == Place::Any && self.request == everything() {
             record.recorded.store(self.next - 1, Ordering::Relaxed);

@@ -6,17 +6,15 @@ pub mod starts;
 pub mod values;
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use harness::{Folder, reference};
 pub use program::Answer;
 use program::Program;
 
-use crate::support::{reference_is_under_test, server_under_test};
+use crate::support::{in_parallel, reference_is_under_test, server_under_test};
 
 /// How many programs run at once.
-const WIDTH: usize = 4;
+pub const WIDTH: usize = 4;
 
 const CHANGED: &str = include_str!("../../../testdata/flags-changed-since-3.5.txt");
 const OWN: &str = include_str!("../../../testdata/flags-of-our-own.txt");
@@ -62,34 +60,12 @@ impl Lists {
     }
 }
 
-/// Runs something for each of many, a few at once; results in order.
-pub fn in_parallel<T: Sync, R: Send>(items: &[T], run: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..WIDTH {
-            scope.spawn(|| {
-                while let Some((index, item)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    items.get(index).map(|item| (index, item))
-                } {
-                    let result = run(item);
-                    results.lock().unwrap().push((index, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap();
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
-}
-
 /// Runs every line on both and fails for those that differ and are not listed.
 pub fn compare(name: &str, lines: Vec<Line>, lists: Lists) {
     let folder = Folder::new(&format!("bad-flags-{name}")).unwrap();
     let real = Program::new(reference().unwrap().program("etcd"), folder.path());
     let tested = Program::new(server_under_test(), folder.path());
-    let pairs = in_parallel(&lines, |line| (expected(&real, line), tested.run(line)));
+    let pairs = in_parallel(&lines, WIDTH, |line| (expected(&real, line), tested.run(line)));
     judge(name, lines.iter().map(Line::show).zip(pairs).collect(), &lists);
 }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use harness::{Folder, Port, Server, ServerOptions, reference};
 
 use super::program::said;
-use super::{Answer, Lists, in_parallel, judge};
+use super::{Answer, Lists, WIDTH, judge};
+use crate::support::in_parallel;
 use crate::support::server_under_test;
 
 /// How long a server may take to serve or to give up.
@@ -156,7 +157,7 @@ pub fn compare(lists: Lists) {
         [line.clone(), line + " --initial-cluster-state=existing"]
     });
     let lines: Vec<String> = LINES.iter().map(|&line| line.to_owned()).chain(clusters).collect();
-    let pairs = in_parallel(&lines, |line| {
+    let pairs = in_parallel(&lines, WIDTH, |line| {
         let place = Place { client: Port::take().unwrap(), peer: Port::take().unwrap() };
         (place.start(&real, line), place.start(&tested, line))
     });
