@@ -13,6 +13,9 @@ pub const DEFAULT_NAME: &str = "default";
 /// The least that `--raft-read-timeout` and `--raft-write-timeout` may be; smaller ones are raised.
 pub const RAFT_TIMEOUT_MIN: Duration = Duration::from_secs(5);
 
+/// What a zero of `--warning-unary-request-duration` stands for.
+const WARNING_UNARY_DEFAULT: Duration = Duration::from_millis(300);
+
 /// The quota where none is given: 2 GiB.
 pub const QUOTA_DEFAULT_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
@@ -236,7 +239,7 @@ impl Config {
             bcrypt_cost: bcrypt_cost(settings.uint("bcrypt-cost")).unwrap_or(BCRYPT_COST_DEFAULT),
             warning_apply_duration: settings.duration_or_zero("warning-apply-duration"),
             warning_unary_request_duration: settings
-                .duration_or_zero("warning-unary-request-duration"),
+                .duration_or("warning-unary-request-duration", WARNING_UNARY_DEFAULT),
             extensive_metrics: settings.text("metrics") == "extensive",
             logging,
             feature_gates,

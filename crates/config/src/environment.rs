@@ -61,6 +61,6 @@ pub fn apply(
 }
 
 /// The value of a variable; of several with one name the first, as in Go.
-fn value<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub fn value<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
     variables.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
 }

@@ -1,18 +1,20 @@
-//! What `etcd` is told: flags in Go's syntax, `ETCD_*` variables, their rules.
+//! What `etcd` is told: flags in Go's syntax, `ETCD_*` variables, a file; their rules.
 //!
 //! [`parse`] turns arguments and environment into a [`Config`], or into the text and exit code with
 //! which the program ends. Flags stand in one table (module `table`), with etcd's defaults; those
 //! that don't act yet are accepted with a [`Notice`].
 //!
-//! Does not know: files (YAML configuration is not read yet), the network (the machine's default
+//! Does not know: the disk (who reads the file is handed in), the network (the machine's default
 //! host and name resolution are handed in), the process (nothing here exits or reads variables).
 //!
-//! Order of precedence, as in etcd (pkg/flags, server/etcdmain/config.go): a flag; else its
-//! variable; else the default. A flag and its variable together are an error.
+//! Order of precedence, as in etcd (pkg/flags, server/etcdmain/config.go): a file alone, if there
+//! is one; else a flag; else its variable; else the default. A flag and its variable together are
+//! an error.
 
 mod config;
 mod duration;
 mod environment;
+mod file;
 mod flag;
 mod gates;
 mod help;

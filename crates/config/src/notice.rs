@@ -44,6 +44,11 @@ pub enum Notice {
         /// It.
         host: String,
     },
+    /// A file was read, and nothing else counts.
+    FileUsed {
+        /// Where it is.
+        path: String,
+    },
     /// No data directory was given.
     DefaultDataDir {
         /// The one that is used.
@@ -91,6 +96,11 @@ impl Notice {
             Self::DefaultHost { host } => {
                 tracing::info!(host = host.as_str(), "detected default host for advertise");
             }
+            Self::FileUsed { path } => tracing::info!(
+                path = path.as_str(),
+                "loaded server configuration, other configuration command line flags and \
+                 environment variables will be ignored if provided"
+            ),
             Self::DefaultDataDir { data_dir } => tracing::warn!(
                 "data-dir" = data_dir.as_str(),
                 "'data-dir' was empty; using default"

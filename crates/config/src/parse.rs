@@ -2,6 +2,7 @@
 
 use crate::config::{Config, DEFAULT_NAME};
 use crate::environment;
+use crate::file;
 use crate::flag::{Fault, FlagSet, Value};
 use crate::gates::{FeatureGates, Gate};
 use crate::help::{USAGE, help_text, version_text};
@@ -16,12 +17,14 @@ use membership::Url;
 const DEFAULT_INITIAL_CLUSTER: &str = "default=http://localhost:2380";
 
 /// What is around the program.
-pub struct Surroundings {
+pub struct Surroundings<'a> {
     /// All environment variables.
     pub variables: Vec<(String, String)>,
     /// The address from which this machine reaches others, if it is known; takes the place of the
     /// default in advertised URLs where `0.0.0.0` is listened on.
     pub default_host: Option<String>,
+    /// Reads a file; what went wrong in Go's words.
+    pub read_file: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
 }
 
 /// What to do.
@@ -56,7 +59,7 @@ pub enum Outcome {
 
 /// Reads the arguments; the first is the program's name.
 #[must_use]
-pub fn parse(arguments: &[String], surroundings: &Surroundings) -> Outcome {
+pub fn parse(arguments: &[String], surroundings: &Surroundings<'_>) -> Outcome {
     let mut flags = FlagSet::new();
     let rest = match flags.parse(arguments.get(1..).unwrap_or_default()) {
         Ok(rest) => rest,
@@ -68,22 +71,35 @@ pub fn parse(arguments: &[String], surroundings: &Surroundings) -> Outcome {
             return Outcome::Exit { code: 2, stdout: String::new(), stderr };
         }
     };
+    let settings = Settings(&flags);
+    if rest.is_empty() && settings.bool("version") {
+        return Outcome::Exit { code: 0, stdout: version_text(), stderr: String::new() };
+    }
     let mut notices = Vec::new();
-    let running = Notice::Running { arguments: arguments.to_vec() };
     let outcome = match rest.first() {
         Some(extra) => Err(Error::Invalid(format!("{} is not a valid flag", quote(extra)))),
-        None if Settings(&flags).bool("version") => {
-            return Outcome::Exit { code: 0, stdout: version_text(), stderr: String::new() };
-        }
-        None => configure(&mut flags, surroundings, &mut notices),
+        None => match file_name(settings, surroundings) {
+            Some(path) => {
+                flags = FlagSet::new();
+                match configure_from_file(&path, &mut flags, surroundings, &mut notices) {
+                    Err(file::Fault::Abrupt(stderr)) => {
+                        return Outcome::Exit { code: 1, stdout: String::new(), stderr };
+                    }
+                    Err(file::Fault::Refused(reason)) => {
+                        // What the file says of logs does not count where it is refused.
+                        flags = FlagSet::new();
+                        Err(reason)
+                    }
+                    Ok(config) => Ok(config),
+                }
+            }
+            None => configure_from_flags(&mut flags, surroundings, &mut notices),
+        },
     };
+    notices.push(Notice::Running { arguments: arguments.to_vec() });
     match outcome {
-        Ok(config) => {
-            notices.push(running);
-            Outcome::Start { config: Box::new(config), notices }
-        }
+        Ok(config) => Outcome::Start { config: Box::new(config), notices },
         Err(reason) => {
-            notices.push(running);
             let logging = Logging::from_settings(Settings(&flags)).unwrap_or_default();
             Outcome::Refused { logging, notices, reason }
         }
@@ -108,9 +124,34 @@ impl Error {
     }
 }
 
-fn configure(
+/// The configuration file that a flag or else a variable names.
+fn file_name(settings: Settings<'_>, surroundings: &Surroundings<'_>) -> Option<String> {
+    let given = settings.text("config-file");
+    if !given.is_empty() {
+        return Some(given);
+    }
+    let variable = environment::value(&surroundings.variables, "ETCD_CONFIG_FILE")?;
+    (!variable.is_empty()).then(|| variable.to_owned())
+}
+
+/// Configures by a file alone; `flags` are at their defaults.
+fn configure_from_file(
+    path: &str,
     flags: &mut FlagSet,
-    surroundings: &Surroundings,
+    surroundings: &Surroundings<'_>,
+    notices: &mut Vec<Notice>,
+) -> Result<Config, file::Fault> {
+    let content = (surroundings.read_file)(path)
+        .map_err(|error| file::Fault::Refused(Error::Invalid(error)))?;
+    file::apply(flags, &content)?;
+    let config = configure(flags, surroundings, notices).map_err(file::Fault::Refused)?;
+    notices.push(Notice::FileUsed { path: path.to_owned() });
+    Ok(config)
+}
+
+fn configure_from_flags(
+    flags: &mut FlagSet,
+    surroundings: &Surroundings<'_>,
     notices: &mut Vec<Notice>,
 ) -> Result<Config, Error> {
     match environment::apply(flags, &surroundings.variables) {
@@ -120,6 +161,14 @@ fn configure(
             return Err(error);
         }
     }
+    configure(flags, surroundings, notices)
+}
+
+fn configure(
+    flags: &mut FlagSet,
+    surroundings: &Surroundings<'_>,
+    notices: &mut Vec<Notice>,
+) -> Result<Config, Error> {
     follow_old_names(flags, notices)?;
     let gates = feature_gates(flags, notices)?;
     refuse_and_warn(flags, notices)?;
@@ -222,7 +271,7 @@ fn warn_of_old_flags(settings: Settings<'_>, notices: &mut Vec<Notice>) {
 }
 
 /// Fills in what follows from other values: host, cluster and data directory.
-fn complete(config: &mut Config, surroundings: &Surroundings, notices: &mut Vec<Notice>) {
+fn complete(config: &mut Config, surroundings: &Surroundings<'_>, notices: &mut Vec<Notice>) {
     if let Some(host) = &surroundings.default_host {
         let pairs = [
             (&config.listen_peer_urls, &mut config.advertise_peer_urls, "http://localhost:2380"),

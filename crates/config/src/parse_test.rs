@@ -9,7 +9,8 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
     let arguments: Vec<String> =
         ["etcd"].iter().chain(arguments).map(|text| (*text).to_owned()).collect();
     let variables = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-    parse(&arguments, &Surroundings { variables, default_host: None })
+    let read_file = &|path: &str| Err(format!("there is no {path}"));
+    parse(&arguments, &Surroundings { variables, default_host: None, read_file })
 }
 
 fn started(arguments: &[&str], variables: &[(&str, &str)]) -> (Config, Vec<Notice>) {
@@ -217,13 +218,9 @@ fn what_does_not_act_says_so_and_what_would_mislead_is_refused() {
     let (_, notices) = started(&["--feature-gates=PriorityRequest=true"], &[]);
     let what = "feature gate PriorityRequest=true".to_owned();
     assert!(notices.contains(&Notice::NotYet { what }));
-    for argument in [
-        "--config-file=x",
-        "--discovery=http://x",
-        "--discovery-srv=x",
-        "--discovery-endpoints=x",
-        "--proxy=on",
-    ] {
+    for argument in
+        ["--discovery=http://x", "--discovery-srv=x", "--discovery-endpoints=x", "--proxy=on"]
+    {
         let name = argument.trim_start_matches("--").split('=').next().unwrap();
         assert_eq!(refused(&[argument], &[]), format!("--{name} is not supported yet"));
     }
@@ -401,8 +398,11 @@ fn numbers_that_mean_something_else() {
 fn the_machines_host_replaces_the_default() {
     let arguments = ["etcd", "--name=a", "--listen-peer-urls=http://0.0.0.0:99"];
     let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-    let surroundings =
-        Surroundings { variables: Vec::new(), default_host: Some("10.1.2.3".to_owned()) };
+    let surroundings = Surroundings {
+        variables: Vec::new(),
+        default_host: Some("10.1.2.3".to_owned()),
+        read_file: &|path| Err(format!("there is no {path}")),
+    };
     let Outcome::Start { config, notices } = parse(&arguments, &surroundings) else {
         panic!("not started");
     };

@@ -24,7 +24,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use config::{Logging, Notice, Outcome, Surroundings};
-use env::Disk;
+use env::{Disk, OpenMode};
+
+use crate::system::words;
 
 /// Reads the process's arguments and environment and runs the server over a disk, to its end.
 #[must_use]
@@ -39,7 +41,8 @@ pub fn main(disk: Arc<dyn Disk>) -> ExitCode {
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let surroundings = Surroundings { variables, default_host: None };
+    let read_file = &|path: &str| read_file(&*disk, path);
+    let surroundings = Surroundings { variables, default_host: None, read_file };
     match config::parse(&arguments, &surroundings) {
         Outcome::Exit { code, stdout, stderr } => {
             // Nobody is left to tell that the output is closed.
@@ -59,6 +62,20 @@ pub fn main(disk: Arc<dyn Disk>) -> ExitCode {
             run::run(&config, disk)
         }
     }
+}
+
+/// Most bytes that are read of a configuration file.
+const CONFIG_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// A configuration file, or what is wrong with it in Go's words.
+fn read_file(disk: &dyn Disk, path: &str) -> Result<Vec<u8>, String> {
+    let fault = |what: &str, error: &std::io::Error| format!("{what} {path}: {}", words(error));
+    let file = disk.open(path.as_ref(), OpenMode::Read).map_err(|error| fault("open", &error))?;
+    let length = file.len().map_err(|error| fault("stat", &error))?.min(CONFIG_FILE_BYTES_MAX);
+    let mut content = vec![0; length as usize];
+    let read = file.read_at(&mut content, 0).map_err(|error| fault("read", &error))?;
+    content.truncate(read);
+    Ok(content)
 }
 
 /// Ends for flags that are wrong.

@@ -96,6 +96,17 @@ impl FlagSet {
         Ok(())
     }
 
+    /// Takes a flag of the table as set, to the value that it has.
+    pub fn mark(&mut self, name: &str) {
+        let (flag, _) = self.values.get(name).expect("only flags of the table are marked");
+        self.set.insert(flag.name);
+    }
+
+    /// The flag of a name.
+    pub fn flag(&self, name: &str) -> Option<&'static Flag> {
+        self.values.get(name).map(|(flag, _)| *flag)
+    }
+
     /// Gives a flag the value of another, which is its old name.
     pub fn copy(&mut self, from: &str, to: &str) {
         let value = self.value(from).clone();

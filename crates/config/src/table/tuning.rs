@@ -9,7 +9,7 @@ pub const FLAGS: &[Flag] = &[
     flag("compact-hash-check-time", Kind::Duration, "1m0s", Status::Acts, "Period of leader hash comparison with followers"),
     flag("compaction-batch-limit", Kind::Int, "1000", Status::Acts, "Revisions removed per compaction step (0 = 1000)"),
     flag("compaction-sleep-interval", Kind::Duration, "0s", Status::Acts, "Pause between compaction steps (0 = 10ms)"),
-    flag("config-file", Kind::Text, "", Status::Refused, "YAML file replacing all flags and env"),
+    flag("config-file", Kind::Text, "", Status::Acts, "YAML file replacing all flags and env"),
     flag("corrupt-check-time", Kind::Duration, "0s", Status::Acts, "Period of whole-cluster hash check; 0 off"),
     flag("downgrade-check-time", Kind::Duration, "5s", Status::Acts, "Period of downgrade state checks"),
     flag("feature-gates", Kind::Gates, "", Status::Acts, "Name=bool list of server features"),
