@@ -12,6 +12,7 @@ mod gather;
 pub mod head;
 mod health;
 pub mod limits;
+mod linger;
 pub mod listener;
 mod query;
 mod reply;

@@ -20,3 +20,5 @@ pub const SEND_BUFFER_BYTES_MAX: usize = 256 << 10;
 pub const PENDING_RESETS_MAX: usize = 200;
 /// How long connections may take to end at an orderly stop.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection that is closed on this side waits for the other side to close it, too.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);

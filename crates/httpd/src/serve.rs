@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::begin::Begin;
 use crate::gather::Gathering;
 use crate::limits;
+use crate::linger::Lingering;
 use crate::listener::{Listener, Stream};
 
 /// How long a listener rests after an error that would repeat at once (no file descriptors left).
@@ -113,8 +114,10 @@ async fn connection<S, B>(
         }
         service.call(request)
     });
-    let served =
-        builder.serve_connection(TokioIo::new(begin.watch(Gathering::new(stream))), service);
+    let served = builder.serve_connection(
+        TokioIo::new(begin.watch(Gathering::new(Lingering::new(stream)))),
+        service,
+    );
     tokio::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
@@ -171,8 +174,9 @@ mod tests {
             filled += client.read(&mut answer[filled..]).await.expect("read");
         }
         stop.send(true).expect("a receiver");
-        task.await.expect("no panic");
         assert_eq!(client.read(&mut answer).await.expect("closed"), 0);
+        drop(client);
+        task.await.expect("no panic");
     }
 
     #[tokio::test]
