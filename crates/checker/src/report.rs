@@ -147,6 +147,14 @@ pub struct Counts {
     pub hashes: u64,
 }
 
+impl Counts {
+    /// Calls whose outcome was known and checked.
+    #[must_use]
+    pub const fn checked(&self) -> u64 {
+        self.operations - self.unknown
+    }
+}
+
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.operations += other.operations;

@@ -32,7 +32,7 @@ pub use http::{HttpReply, http_get, http_get_at};
 pub use log_line::{LogLine, read_log};
 pub use mask::{Mask, Masks};
 pub use network::{Cuts, Namespaces, Proxies, Proxy, Route, Weather};
-pub use ours::{ours, ours_on_faulty_disk};
+pub use ours::{ours, ours_on_faulty_disk, ours_with_fail_points};
 pub use port::Port;
 pub use process::{Finished, Run, run};
 pub use reference::{Reference, older_reference, reference};

@@ -220,9 +220,16 @@ impl Scene {
             }
         }
         outages.learn(&recording.history);
+        let report = checker::check(&recording.history);
+        if !report.is_clean() {
+            // It stays beside the members' logs and data when the test fails.
+            let folder = cluster.folder().to_owned();
+            std::fs::write(folder.join("history"), format!("{:#?}", recording.history)).unwrap();
+            println!("the history and the members' logs are in {}", folder.display());
+        }
         Shown {
             cluster,
-            report: checker::check(&recording.history),
+            report,
             unexcused: outages.unexcused(&recording.failures),
             failures: recording.failures,
             kept_lost: recording.kept_lost,

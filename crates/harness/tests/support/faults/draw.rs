@@ -4,8 +4,11 @@ use super::fault::{Fault, Injection, between, everywhere, from_to};
 use env::{Rng as _, SeededRng};
 use std::time::Duration;
 
-/// How long the longest pauses last.
-pub const LONG_PAUSE: Duration = Duration::from_secs(60);
+/// The name of the longest pauses.
+pub const LONG_PAUSE: &str = "pause a member for a minute";
+
+/// How long they last.
+const LONG_PAUSE_TIME: Duration = Duration::from_secs(60);
 
 /// The kinds, with how often each is drawn.
 const KINDS: [(&str, u64); 21] = [
@@ -44,43 +47,67 @@ const FEW: [&str; 8] = [
     "kill all",
 ];
 
-/// Draws faults for a cluster of some members.
+/// The names of faults, shuffled as cards: each comes as often as its weight says before they are
+/// shuffled again, so that so many faults have so many of each kind.
+pub struct Deck {
+    rng: SeededRng,
+    kinds: Vec<(&'static str, u64)>,
+    names: Vec<&'static str>,
+}
+
+impl Deck {
+    /// How many the fixed few are.
+    pub const FEW_COUNT: u64 = FEW.len() as u64;
+
+    /// All kinds, but for those that take fail points where the program has none.
+    pub fn new(seed: u64, fail_points: bool) -> Self {
+        let kinds = KINDS.into_iter().filter(|(name, _)| fail_points || !name.ends_with("disk"));
+        Self { rng: SeededRng::new(seed), kinds: kinds.collect(), names: Vec::new() }
+    }
+
+    /// The fixed few, in order.
+    pub fn few() -> Self {
+        let kinds = FEW.into_iter().map(|name| (name, 1)).collect();
+        Self { rng: SeededRng::new(0), kinds, names: FEW.into_iter().rev().collect() }
+    }
+
+    /// The next name.
+    pub fn next(&mut self) -> &'static str {
+        if self.names.is_empty() {
+            let copies = |&(name, weight): &(_, u64)| std::iter::repeat_n(name, weight as usize);
+            self.names = self.kinds.iter().flat_map(copies).collect();
+            shuffle(&mut self.rng, &mut self.names);
+        }
+        self.names.pop().expect("there are kinds")
+    }
+
+    /// Takes back what was drawn and not used.
+    pub fn put_back(&mut self, name: &'static str) {
+        self.names.push(name);
+    }
+
+    /// How often each kind has come at least, after so many.
+    pub fn floors(&self, drawn: u64) -> impl Iterator<Item = (&'static str, u64)> {
+        let all: u64 = self.kinds.iter().map(|(_, weight)| weight).sum();
+        self.kinds.iter().map(move |&(name, weight)| (name, weight * (drawn / all)))
+    }
+}
+
+/// Draws the particulars of faults for a cluster of some members.
 pub struct Draw {
     rng: SeededRng,
     members: usize,
-    /// Whether the program has fail points.
-    fail_points: bool,
 }
 
 impl Draw {
-    pub const fn new(seed: u64, members: usize, fail_points: bool) -> Self {
-        Self { rng: SeededRng::new(seed), members, fail_points }
-    }
-
-    /// The names of the fixed few.
-    pub fn few() -> Vec<&'static str> {
-        FEW.to_vec()
-    }
-
-    /// The name of some fault.
-    pub fn name(&mut self) -> &'static str {
-        let total = KINDS.iter().map(|(_, weight)| weight).sum();
-        let mut drawn = self.rng.below(total);
-        for (name, weight) in KINDS {
-            if drawn < weight {
-                let disk = name.ends_with("disk");
-                return if disk && !self.fail_points { self.name() } else { name };
-            }
-            drawn -= weight;
-        }
-        unreachable!("the weights add up")
+    pub const fn new(seed: u64, members: usize) -> Self {
+        Self { rng: SeededRng::new(seed), members }
     }
 
     /// A long pause of any member.
     pub fn long_pause(&mut self, leader: usize) -> Injection {
         let member = if self.rng.below(2) == 0 { leader } else { self.other(leader) };
-        let fault = Fault::Pause(vec![member]);
-        Injection { name: "pause a member for a minute", fault, hold: LONG_PAUSE }
+        Injection { name: LONG_PAUSE, fault: Fault::Pause(vec![member]), hold: LONG_PAUSE_TIME }
     }
 
     /// A fault of this name, while this member leads.
@@ -146,9 +173,7 @@ impl Draw {
     /// Some members, and the others.
     fn split(&mut self, count: usize) -> (Vec<usize>, Vec<usize>) {
         let mut all: Vec<usize> = (0..self.members).collect();
-        for last in (1..all.len()).rev() {
-            all.swap(last, self.rng.below(last as u64 + 1) as usize);
-        }
+        shuffle(&mut self.rng, &mut all);
         let rest = all.split_off(count);
         (all, rest)
     }
@@ -170,5 +195,11 @@ impl Draw {
     /// From a disk that is only slow to one that stands still for longer than an election takes.
     fn slow_disk(&mut self, member: usize) -> Fault {
         Fault::SlowDisk { members: vec![member], time: self.millis(100, 3_000) }
+    }
+}
+
+fn shuffle<T>(rng: &mut SeededRng, items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, rng.below(last as u64 + 1) as usize);
     }
 }

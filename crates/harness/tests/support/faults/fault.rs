@@ -22,6 +22,31 @@ pub enum Fault {
     SlowDisk { members: Vec<usize>, time: Duration },
 }
 
+impl Fault {
+    /// Whether one of two faults would undo or forestall a part of the other.
+    pub fn clashes(&self, other: &Self) -> bool {
+        match (self.members(), other.members()) {
+            (Some(one), Some(other)) => one.iter().any(|member| other.contains(member)),
+            (None, None) => self.is_slow() == other.is_slow(),
+            _ => false,
+        }
+    }
+
+    /// The members whose process it touches; `None` where it is of the links.
+    fn members(&self) -> Option<&[usize]> {
+        match self {
+            Self::Kill(members) | Self::Pause(members) | Self::SlowDisk { members, .. } => {
+                Some(members)
+            }
+            Self::Cut(_) | Self::Flap { .. } | Self::Slow { .. } => None,
+        }
+    }
+
+    const fn is_slow(&self) -> bool {
+        matches!(self, Self::Slow { .. })
+    }
+}
+
 /// A fault with its name and the time that it lasts.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Injection {

@@ -22,6 +22,9 @@ const TRY_PAUSE: Duration = Duration::from_millis(20);
 
 const FAIL_POINT_PORT: u16 = 22_381;
 
+/// How long a member may take to answer there.
+const FAIL_POINT_MAX: Duration = Duration::from_secs(10);
+
 /// A cluster in a network of its own.
 pub struct Stage {
     pub scene: Scene,
@@ -29,6 +32,8 @@ pub struct Stage {
     proxies: Proxies,
     members: usize,
     probes: u64,
+    /// Syncs of logs that a slow disk held up.
+    pub stalls: u64,
 }
 
 /// How long it took from a fault's end.
@@ -69,7 +74,7 @@ impl Stage {
             let address = SocketAddr::new(member.address.client.ip(), FAIL_POINT_PORT);
             member.options.variables.push(("GOFAIL_HTTP".to_owned(), address.to_string()));
         });
-        Self { scene, network, proxies, members, probes: 0 }
+        Self { scene, network, proxies, members, probes: 0, stalls: 0 }
     }
 
     pub async fn leader(&self) -> usize {
@@ -123,7 +128,7 @@ impl Stage {
             Fault::SlowDisk { members, time } => {
                 for &member in members {
                     let term = format!("sleep({})", time.as_millis());
-                    self.fail_point(member, "PUT", &term);
+                    self.fail_point(member, "PUT", "", &term);
                 }
             }
         }
@@ -164,29 +169,31 @@ impl Stage {
             }
             Fault::SlowDisk { members, .. } => {
                 for &member in members {
-                    self.fail_point(member, "DELETE", "");
+                    let count = self.fail_point(member, "GET", "/count", "");
+                    self.stalls += count.parse::<u64>().unwrap();
+                    self.fail_point(member, "DELETE", "", "");
                 }
             }
         }
     }
 
-    /// Arms or clears the fail point in front of the log's sync. A member that is down has none.
-    fn fail_point(&self, member: usize, method: &str, term: &str) {
+    /// Asks for, arms or clears the fail point in front of a running member's sync of its log.
+    fn fail_point(&self, member: usize, method: &str, of_it: &str, term: &str) -> String {
         let address = self.scene.cluster.members()[member].address.client;
         let address = SocketAddr::new(address.ip(), FAIL_POINT_PORT);
-        let Ok(mut stream) = TcpStream::connect_timeout(&address, TRY_MAX) else { return };
-        stream.set_read_timeout(Some(TRY_MAX)).unwrap();
+        let stream = TcpStream::connect_timeout(&address, FAIL_POINT_MAX);
+        let mut stream = stream.expect("the program has fail points");
+        stream.set_read_timeout(Some(FAIL_POINT_MAX)).unwrap();
         let length = term.len();
         let request = format!(
-            "{method} /walBeforeSync HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+            "{method} /walBeforeSync{of_it} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
              Content-Length: {length}\r\n\r\n{term}"
         );
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
-        if stream.write_all(request.as_bytes()).is_ok() {
-            let _ = stream.read_to_string(&mut answer);
-        }
-        let good = answer.starts_with("HTTP/1.1 2") || method == "DELETE";
-        assert!(good, "the fail point is not armed: {answer}");
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 2"), "{method} of a fail point: {answer}");
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
     }
 
     /// Writes through each member until it is acknowledged.
