@@ -302,6 +302,7 @@ impl<H: History> Hub<H> {
         for id in gone {
             let (stream, watch_id) = (self.watchers[&id].stream, self.watchers[&id].watch_id);
             self.remove(id);
+            self.streams.get_mut(&stream).expect("it is ready").end(watch_id);
             let answer = response::compacted(watch_id, compacted);
             self.send(stream, answer, actions);
         }
@@ -330,6 +331,7 @@ impl<H: History> Hub<H> {
         let id = self.next_watcher;
         self.next_watcher += 1;
         entry.watchers.insert(watch_id, id);
+        entry.forget_ended(watch_id);
         let next = if create.start_revision == 0 { revision + 1 } else { create.start_revision };
         let mut watcher = Watcher::new(stream, watch_id, create, next);
         watcher.synced = next > revision;
@@ -343,9 +345,12 @@ impl<H: History> Hub<H> {
     }
 
     fn cancel(&mut self, stream: StreamId, watch_id: i64, actions: &mut Vec<Action>) {
-        let found = self.streams.get(&stream).and_then(|stream| stream.watchers.get(&watch_id));
-        let Some(id) = found.copied() else { return };
-        self.remove(id);
+        let Some(entry) = self.streams.get_mut(&stream) else { return };
+        match entry.watchers.get(&watch_id).copied() {
+            Some(id) => self.remove(id),
+            None if entry.forget_ended(watch_id) => {}
+            None => return,
+        }
         self.send(stream, response::canceled(self.revision, watch_id), actions);
         self.answer_progress_of(stream, actions);
     }

@@ -368,6 +368,26 @@ fn cancelling_id_0_cancels_that_watch_alone() {
 }
 
 #[test]
+fn cancelling_a_watch_that_compaction_ended_is_answered_once() {
+    let mut list = List::empty();
+    let mut rng = SeededRng::new(1);
+    (0..3).for_each(|_| list.write(&mut rng));
+    list.compacted = list.revision;
+    let mut hub = Hub::new(list, LIMITS);
+    let stream = StreamId(0);
+    sent(&mut hub, Event::Open(stream));
+    let id = sent(&mut hub, Event::Create(stream, create(KeyRange::All, 0, 1)))[0].watch_id;
+    let Action::Send(_, ended) =
+        hub.catch_up().unwrap_or_else(|error| match error {}).pop().unwrap();
+    assert!(ended.canceled && ended.compact_revision > 0, "{ended:?}");
+    let answers = sent(&mut hub, Event::Cancel(stream, id));
+    assert_eq!(answers.len(), 1);
+    assert_eq!((answers[0].canceled, answers[0].compact_revision), (true, 0));
+    assert!(sent(&mut hub, Event::Cancel(stream, id)).is_empty());
+    assert!(sent(&mut hub, Event::Cancel(stream, 7)).is_empty());
+}
+
+#[test]
 fn an_idle_watch_is_told_the_revision_and_one_of_the_future_is_not() {
     let mut hub = Hub::new(List::empty(), LIMITS);
     let stream = StreamId(3);

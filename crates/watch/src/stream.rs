@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Ids that a stream remembers of watches which compaction ended.
+const ENDED_MAX: usize = 10_000;
+
 /// The watches of a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
@@ -13,11 +16,26 @@ pub(crate) struct Stream {
     next_id: i64,
     /// Bytes queued and not drained yet.
     pub(crate) queued: usize,
+    /// Ids of watches that compaction ended: like etcd, their cancellation is still answered, once.
+    ended: BTreeSet<i64>,
     /// A progress request waits for those behind.
     pub(crate) progress_wanted: bool,
 }
 
 impl Stream {
+    /// Remembers a watch that compaction ended; of too many, the oldest id is forgotten.
+    pub(crate) fn end(&mut self, watch_id: i64) {
+        self.ended.insert(watch_id);
+        if self.ended.len() > ENDED_MAX {
+            self.ended.pop_first();
+        }
+    }
+
+    /// Whether compaction ended this watch and nobody has cancelled it since.
+    pub(crate) fn forget_ended(&mut self, watch_id: i64) -> bool {
+        self.ended.remove(&watch_id)
+    }
+
     /// The id for a watch: the wanted one, or for 0 the next that is free. `None` if it is taken.
     pub(crate) fn assign_id(&mut self, wanted: i64) -> Option<i64> {
         if wanted != 0 {
