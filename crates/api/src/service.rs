@@ -55,6 +55,9 @@ macro_rules! service {
 
             /// For `/version`.
             fn versions(&self) -> Versions;
+
+            /// Raft's state as JSON, for `/debug/vars`; `None` while the member stops.
+            fn raft_json(&self) -> impl Future<Output = Option<String>> + Send;
         }
     };
 }

@@ -18,6 +18,7 @@ mod service;
 mod signals;
 mod stand_ins;
 mod system;
+mod variables;
 
 use std::io::Write;
 use std::process::ExitCode;

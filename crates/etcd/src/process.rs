@@ -53,6 +53,11 @@ pub fn threads() -> Option<f64> {
     Some(Stat::read()?.threads)
 }
 
+/// How many file descriptors the process may have.
+pub fn descriptors_max() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// How many bytes of the process are in RAM.
 pub fn resident_bytes() -> Option<f64> {
     Some(Stat::read()?.resident_bytes())

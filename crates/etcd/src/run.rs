@@ -16,7 +16,7 @@ use crate::listeners::Listeners;
 use crate::member;
 use crate::peer::PeerService;
 use crate::signals::{self, Signal};
-use crate::{notify, process, stand_ins, system};
+use crate::{notify, process, stand_ins, system, variables};
 
 /// Why a server that ran has ended.
 enum End {
@@ -92,7 +92,7 @@ async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
         election: config.election,
     };
     let server = Arc::new(Server::new(node.clone(), settings));
-    let endpoints = Endpoints::new(Arc::clone(&server), registry.clone());
+    let endpoints = Endpoints::new(Arc::clone(&server), registry.clone(), variables::of_process);
     let (stop, stopped) = watch::channel(false);
     let peer_service = PeerService::new(node.clone(), transport);
     let mut peers = listeners.serve_peers(config, &peer_service, &stopped);

@@ -1,11 +1,14 @@
 //! The plain HTTP endpoints of the client and metrics listeners, by path.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::Service;
+use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
 use telemetry::{Counter, Gauge, Registry};
+use tokio::sync::Mutex;
 
 use crate::head;
 use crate::health::{self, Group, Metrics};
@@ -19,6 +22,8 @@ pub struct Endpoints<S> {
     metrics: Metrics,
     scrapes: Scrapes,
     scope: Scope,
+    /// What the process says of itself, as members of a JSON object.
+    process: fn() -> String,
 }
 
 /// Which endpoints there are.
@@ -38,16 +43,18 @@ impl<S> Clone for Endpoints<S> {
             metrics: self.metrics.clone(),
             scrapes: self.scrapes.clone(),
             scope: self.scope,
+            process: self.process,
         }
     }
 }
 
 impl<S: Service> Endpoints<S> {
-    /// The endpoints over an API; `registry` is what `/metrics` shows.
+    /// The endpoints over an API; `registry` is what `/metrics` shows, `process` what `/debug/vars`
+    /// tells before raft's state: members of a JSON object.
     #[must_use]
-    pub fn new(service: Arc<S>, registry: Registry) -> Self {
+    pub fn new(service: Arc<S>, registry: Registry, process: fn() -> String) -> Self {
         let (metrics, scrapes) = (Metrics::new(&registry), Scrapes::new(&registry));
-        Self { service, registry, metrics, scrapes, scope: Scope::Clients }
+        Self { service, registry, metrics, scrapes, scope: Scope::Clients, process }
     }
 
     /// What of them a listener for metrics has (`--listen-metrics-urls`).
@@ -69,12 +76,19 @@ impl<S: Service> Endpoints<S> {
         }
         match endpoint {
             Endpoint::Version => self.version(),
-            Endpoint::Metrics => self.scrapes.counting(|| reply::metrics(self.registry.render())),
+            Endpoint::Variables => self.variables().await,
+            Endpoint::Metrics => reply::metrics(self.scrapes.page(&self.registry).await),
             Endpoint::Health => health::health(&*self.service, &self.metrics, &query).await,
             Endpoint::Checks(group, only) => {
                 health::checks(&*self.service, &self.metrics, group, only, &query).await
             }
         }
+    }
+
+    async fn variables(&self) -> Reply {
+        let raft = self.service.raft_json().await;
+        let raft = raft.as_deref().unwrap_or("null");
+        reply::json_utf8(format!("{{\n{},\n\"raft.status\": {raft}\n}}\n", (self.process)()))
     }
 
     fn version(&self) -> Reply {
@@ -86,9 +100,13 @@ impl<S: Service> Endpoints<S> {
     }
 }
 
-/// How often the metrics were read.
+/// Reads the metrics: one reading at a time, away from the threads that serve, and one for all who
+/// asked before it began. So readers cost others little, however many they are.
 #[derive(Clone)]
 struct Scrapes {
+    page: Arc<Mutex<Page>>,
+    /// Readings that have begun.
+    begun: Arc<AtomicU64>,
     under_way: Gauge,
     done: Counter,
 }
@@ -108,20 +126,47 @@ impl Scrapes {
             "promhttp_metric_handler_requests_in_flight",
             "Readings of the metrics that are under way.",
         );
-        Self { under_way, done: done.with(&["200"]) }
+        let (page, begun) = (Arc::default(), Arc::default());
+        Self { page, begun, under_way, done: done.with(&["200"]) }
     }
 
-    fn counting<T>(&self, read: impl FnOnce() -> T) -> T {
-        self.under_way.inc();
-        let result = read();
-        self.under_way.dec();
+    async fn page(&self, registry: &Registry) -> Bytes {
+        let seen = self.begun.load(Ordering::SeqCst);
+        let mut page = Arc::clone(&self.page).lock_owned().await;
+        if page.reading <= seen {
+            let (begun, registry) = (Arc::clone(&self.begun), registry.clone());
+            let under_way = self.under_way.clone();
+            // It holds the page to its end, also when who asked goes away.
+            let reading = tokio::task::spawn_blocking(move || {
+                page.reading = begun.fetch_add(1, Ordering::SeqCst) + 1;
+                under_way.inc();
+                page.text = registry.render().into();
+                under_way.dec();
+                page
+            });
+            page = match reading.await {
+                Ok(page) => page,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // The server stops, and nobody gets the answer.
+                Err(_) => return Bytes::new(),
+            };
+        }
         self.done.inc();
-        result
+        page.text.clone()
     }
+}
+
+/// The last reading.
+#[derive(Default)]
+struct Page {
+    /// Its number; of those that had begun by then, the last.
+    reading: u64,
+    text: Bytes,
 }
 
 enum Endpoint<'a> {
     Version,
+    Variables,
     Metrics,
     Health,
     Checks(Group, Option<&'a str>),
@@ -135,6 +180,7 @@ impl<'a> Endpoint<'a> {
         };
         match path {
             "/version" if scope == Scope::Clients => Some(Self::Version),
+            "/debug/vars" if scope == Scope::Clients => Some(Self::Variables),
             "/metrics" => Some(Self::Metrics),
             "/health" => Some(Self::Health),
             path => path

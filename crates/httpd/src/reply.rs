@@ -27,14 +27,21 @@ pub(crate) fn text(body: String) -> Reply {
 }
 
 /// 200 with text in this version of the exposition format of metrics.
-pub(crate) fn metrics(body: String) -> Reply {
+pub(crate) fn metrics(body: Bytes) -> Reply {
     let kind = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
-    reply(StatusCode::OK, HeaderValue::from_static(kind), body)
+    let mut reply = Response::new(Full::new(body));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
 }
 
 /// 200 with JSON that says so.
 pub(crate) fn json(body: String) -> Reply {
     reply(StatusCode::OK, JSON, body)
+}
+
+/// 200 with JSON that says so, and how it is encoded.
+pub(crate) fn json_utf8(body: String) -> Reply {
+    reply(StatusCode::OK, HeaderValue::from_static("application/json; charset=utf-8"), body)
 }
 
 /// 200 with a body whose type Go leaves to be guessed, which makes it plain text.

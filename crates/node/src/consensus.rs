@@ -82,6 +82,11 @@ pub enum Event<R> {
         /// Who asks.
         id: u64,
     },
+    /// Somebody wants to see raft's state.
+    Show {
+        /// Who asks.
+        id: u64,
+    },
     /// Stored entries that raft asked for.
     Fetched(Vec<Entry>),
 }
@@ -115,10 +120,12 @@ pub enum Action<R> {
     Dropped(u64),
     /// How far the members are, for who asked; `None` if this one does not lead.
     Progress(u64, Option<Vec<(MemberId, Index)>>),
+    /// Raft's state as JSON, for who asked.
+    Shown(u64, String),
     /// Stored entries are needed in memory.
     Fetch(raft::LogRead),
-    /// Who leads, or this member's role, changed.
-    Role(SoftState),
+    /// Another leads than before, or nobody, in the words of etcd's raft.
+    Leader(String),
 }
 
 /// What others may know of raft.
@@ -142,6 +149,8 @@ pub struct Consensus<R> {
     ids: RequestIds,
     /// Proposals of this round, to be made as one.
     batch: Vec<(u64, Bytes)>,
+    /// Who leads, as it was last told.
+    lead: MemberId,
     /// Somebody else leads since the last round of reads began.
     leader_changed: bool,
     /// It has not led since it started.
@@ -166,6 +175,7 @@ impl<R> Consensus<R> {
             reads: Reads::default(),
             ids,
             batch: Vec::new(),
+            lead: MemberId(0),
             leader_changed: false,
             eager: true,
             founding: Index(0),
@@ -277,6 +287,7 @@ impl<R> Consensus<R> {
             }
             Event::Transfer(member) => self.raw.transfer_leader(member),
             Event::Progress { id } => actions.push(Action::Progress(id, self.progress())),
+            Event::Show { id } => actions.push(Action::Shown(id, self.raw.status().to_string())),
             Event::Fetched(entries) => {
                 self.raw.storage_mut().insert_fetched(entries);
                 self.raw.log_read_done();
@@ -408,7 +419,10 @@ impl<R> Consensus<R> {
         let ready = self.raw.ready();
         if let Some(soft_state) = ready.soft_state {
             self.leader_changed |= soft_state.lead != MemberId(0);
-            actions.push(Action::Role(soft_state));
+            let before = std::mem::replace(&mut self.lead, soft_state.lead);
+            let term = self.raw.term().get();
+            let change = raft::describe::leader_change(self.me, before, soft_state, term);
+            actions.extend(change.map(Action::Leader));
         }
         for state in ready.read_states {
             let id = state.context[..].try_into().map(u64::from_be_bytes);

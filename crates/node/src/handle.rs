@@ -204,6 +204,18 @@ impl Node {
         }
     }
 
+    /// Raft's state as JSON, as etcd shows it; `None` while the member stops.
+    pub async fn raft_json(&self) -> Option<String> {
+        let id = self.0.ids.next();
+        let mut waiter = self.0.shown.register(id);
+        self.0.consensus.urgent(consensus::Event::Show { id }).ok()?;
+        tokio::select! {
+            biased;
+            state = waiter.answer() => state,
+            () = self.stopped() => None,
+        }
+    }
+
     pub(crate) fn network(&self) -> &dyn Network {
         &*self.0.network
     }

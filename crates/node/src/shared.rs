@@ -113,6 +113,8 @@ pub(crate) struct Shared {
     pub(crate) waiters: Waiters<Result<Applied, ()>>,
     /// Who waits to hear how far the members are.
     pub(crate) progress: Waiters<Option<Vec<(MemberId, Index)>>>,
+    /// Who waits to see raft's state.
+    pub(crate) shown: Waiters<String>,
     pub(crate) deadlines: Mutex<Deadlines>,
     pub(crate) tokens: Mutex<TokenProvider>,
     pub(crate) hashes: Mutex<Hashes>,
@@ -178,6 +180,7 @@ impl Shared {
             watch: Inbox::new(0),
             waiters: Waiters::default(),
             progress: Waiters::default(),
+            shown: Waiters::default(),
             deadlines: Mutex::new(parts.deadlines),
             tokens: Mutex::new(parts.tokens),
             hashes: Mutex::default(),

@@ -21,7 +21,7 @@ use proto::RequestKind;
 use proto::error::Error as Known;
 use proto::raftpb::Snapshot;
 use telemetry::GoDuration;
-use types::{Index, MemberId};
+use types::Index;
 
 use crate::applying::{self, Applying, Cost, Origin, Rest};
 use crate::commit::{self, Begun, Commits, Finished};
@@ -159,6 +159,7 @@ fn perform_raft(shared: &Shared, action: consensus::Action<ReadWaiter>) {
         }
         Action::Dropped(id) => shared.waiters.answer(id, Err(())),
         Action::Progress(id, progress) => shared.progress.answer(id, progress),
+        Action::Shown(id, state) => shared.shown.answer(id, state),
         Action::Fetch(read) => {
             shared.log.complete(log::Task::Read {
                 low: read.low,
@@ -166,12 +167,7 @@ fn perform_raft(shared: &Shared, action: consensus::Action<ReadWaiter>) {
                 bytes_max: read.size_max,
             });
         }
-        Action::Role(role) => {
-            let leader =
-                if role.lead == MemberId(0) { "none".to_owned() } else { role.lead.to_string() };
-            tracing::info!("local-member-id" = %shared.member_id, %leader, role = %role.role,
-                "raft role changed");
-        }
+        Action::Leader(line) => tracing::info!("{line}"),
     }
 }
 

@@ -54,7 +54,12 @@ pub(crate) async fn update(
     request: pb::MemberUpdateRequest,
 ) -> Result<pb::MemberUpdateResponse, Error> {
     // Go proposes whatever it is given, and every member dies of what is no URL.
-    Url::parse_all(&request.peer_urls).map_err(|_| Known::MemberBadUrls)?;
+    if Url::parse_all(&request.peer_urls).is_err() {
+        let known =
+            server.node.view().cluster.members().any(|member| member.id.get() == request.id);
+        let error = if known { Known::MemberBadUrls } else { Known::MemberNotFound };
+        return Err(error.into());
+    }
     let update = Change::Update { id: MemberId(request.id), peer_urls: request.peer_urls };
     let members = change(server, update).await?;
     Ok(pb::MemberUpdateResponse { header: Some(server.bare_header()), members })

@@ -104,6 +104,10 @@ macro_rules! serve {
             fn versions(&self) -> Versions {
                 maintenance::versions(self)
             }
+
+            async fn raft_json(&self) -> Option<String> {
+                self.node.raft_json().await
+            }
         }
     };
 }
@@ -142,7 +146,7 @@ serve! {
 
     auth_enable(pb::AuthEnableRequest) -> pb::AuthEnableResponse: Root, auth::enable;
     auth_disable(pb::AuthDisableRequest) -> pb::AuthDisableResponse: Root, auth::disable;
-    auth_status(pb::AuthStatusRequest) -> pb::AuthStatusResponse: Open, auth::status;
+    auth_status(pb::AuthStatusRequest) -> pb::AuthStatusResponse: User, auth::status;
     authenticate(pb::AuthenticateRequest) -> pb::AuthenticateResponse: Open, auth::authenticate;
     user_add(pb::AuthUserAddRequest) -> pb::AuthUserAddResponse: Root, auth::user_add;
     user_get(pb::AuthUserGetRequest) -> pb::AuthUserGetResponse: User, auth::user_get;
@@ -163,14 +167,14 @@ serve! {
     role_revoke_permission(pb::AuthRoleRevokePermissionRequest)
         -> pb::AuthRoleRevokePermissionResponse: Root, auth::role_revoke_permission;
 
-    lock(v3lockpb::LockRequest) -> v3lockpb::LockResponse: Keys, recipes::lock;
-    unlock(v3lockpb::UnlockRequest) -> v3lockpb::UnlockResponse: Keys, recipes::unlock;
+    lock(v3lockpb::LockRequest) -> v3lockpb::LockResponse: Recipe, recipes::lock;
+    unlock(v3lockpb::UnlockRequest) -> v3lockpb::UnlockResponse: Recipe, recipes::unlock;
     campaign(v3electionpb::CampaignRequest) -> v3electionpb::CampaignResponse:
-        Keys, recipes::campaign;
+        Recipe, recipes::campaign;
     proclaim(v3electionpb::ProclaimRequest) -> v3electionpb::ProclaimResponse:
-        Keys, recipes::proclaim;
-    leader(v3electionpb::LeaderRequest) -> v3electionpb::LeaderResponse: Keys, recipes::leader;
+        Recipe, recipes::proclaim;
+    leader(v3electionpb::LeaderRequest) -> v3electionpb::LeaderResponse: Recipe, recipes::leader;
     observe(v3electionpb::LeaderRequest) -> Replies<v3electionpb::LeaderResponse>:
-        Keys, recipes::observe;
-    resign(v3electionpb::ResignRequest) -> v3electionpb::ResignResponse: Keys, recipes::resign;
+        Recipe, recipes::observe;
+    resign(v3electionpb::ResignRequest) -> v3electionpb::ResignResponse: Recipe, recipes::resign;
 }

@@ -3,10 +3,11 @@
 use api::{Caller, Service};
 use proto::authpb::permission::Type;
 use proto::authpb::{Permission, UserAddOptions};
-use proto::error::Error as Known;
+use proto::error::{Code, Error as Known};
 use proto::etcdserverpb::alarm_request::AlarmAction;
 use proto::etcdserverpb::watch_request::RequestUnion;
 use proto::etcdserverpb::{self as pb, WatchCreateRequest, WatchRequest};
+use proto::v3lockpb::LockRequest;
 
 use crate::running::{Running, chunks, nobody, range, refusal};
 
@@ -125,13 +126,28 @@ async fn administration_is_root_s_and_questions_are_everybody_s_who_logged_in() 
         let list = pb::AuthUserListRequest {};
         assert_eq!(refusal(member.user_list(caller, list).await), expected);
     }
-    // Nobody may ask whether authentication is on, and everybody may.
-    let status = member.auth_status(&nobody(), pb::AuthStatusRequest {}).await.unwrap();
+    // Whether authentication is on may be asked by who has logged in; a token is never left unread.
+    let ask = pb::AuthStatusRequest {};
+    assert_eq!(refusal(member.auth_status(&nobody(), ask).await), no_user);
+    let stranger = Caller { token: Some("stranger".to_owned()), ..Caller::default() };
+    let refused = refusal(member.auth_status(&stranger, ask).await);
+    assert_eq!(refused, Some(Known::InvalidAuthToken));
+    let status = member.auth_status(&ann, ask).await.unwrap();
     assert!(status.enabled && status.auth_revision > 1);
     let wrong = pb::AuthenticateRequest { name: "ann".to_owned(), password: "x".to_owned() };
     assert_eq!(refusal(member.authenticate(&nobody(), wrong).await), Some(Known::AuthFailed));
     member.auth_disable(&root, pb::AuthDisableRequest {}).await.unwrap();
     assert_eq!(refusal(member.put_as(&nobody(), "b", "").await), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipe_refuses_a_token_without_a_code_of_its_own() {
+    let member = with_users("recipe-token").await;
+    let stranger = Caller { token: Some("stranger".to_owned()), ..Caller::default() };
+    let lock = LockRequest { name: "l".into(), lease: 0 };
+    let refused = member.lock(&stranger, lock).await.unwrap_err();
+    let text = "etcdserver: invalid auth token";
+    assert_eq!((refused.code, &*refused.message), (Code::Unknown, text));
 }
 
 #[tokio::test(flavor = "multi_thread")]

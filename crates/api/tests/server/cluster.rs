@@ -53,6 +53,12 @@ async fn members_come_change_and_go() {
     let update = |id, url: &str| pb::MemberUpdateRequest { id, peer_urls: vec![url.to_owned()] };
     let updated = member.member_update(&nobody(), update(learner.id, "nonsense")).await;
     assert_eq!(refusal(updated), Some(Known::MemberBadUrls));
+    // Without URLs, who is not there is missed first.
+    let without = |id| pb::MemberUpdateRequest { id, peer_urls: Vec::new() };
+    let updated = member.member_update(&nobody(), without(7)).await;
+    assert_eq!(refusal(updated), Some(Known::MemberNotFound));
+    let updated = member.member_update(&nobody(), without(learner.id)).await;
+    assert_eq!(refusal(updated), Some(Known::MemberBadUrls));
     let updated = member.member_update(&nobody(), update(7, "http://127.0.0.1:5")).await;
     assert_eq!(refusal(updated), Some(Known::MemberNotFound));
     settle(&member).await;

@@ -85,7 +85,8 @@ impl Logger {
             self.level.get().tracing()
         };
         // tracing orders levels by verbosity: ERROR is the smallest.
-        metadata.is_event() && *metadata.level() <= least
+        // What only asks whether lines are wanted is neither a span nor an event.
+        !metadata.is_span() && *metadata.level() <= least
     }
 }
 

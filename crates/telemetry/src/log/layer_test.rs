@@ -98,6 +98,16 @@ fn levels_below_the_least_are_not_printed_and_it_can_change() {
 }
 
 #[test]
+fn who_asks_whether_a_level_is_wanted_is_told() {
+    printed(Format::Json, Level::Info, |handle| {
+        assert!(tracing::enabled!(tracing::Level::INFO));
+        assert!(!tracing::enabled!(tracing::Level::DEBUG));
+        handle.set(Level::Error);
+        assert!(!tracing::enabled!(tracing::Level::INFO));
+    });
+}
+
+#[test]
 fn quiet_crates_are_heard_from_warn_on() {
     let text = printed(Format::Console, Level::Debug, |_| {
         tracing::info!(target: "h2::codec", "frame");

@@ -136,6 +136,9 @@ fn show(reply: &Reply) -> String {
     if reply.body.contains("# HELP ") {
         return shown + " metrics";
     }
+    if reply.body.contains("\"raft.status\": {\"id\":") {
+        return shown + " variables";
+    }
     let body: String = reply.body.chars().take(BODY_SHOWN_MAX).collect();
     format!("{shown} {:?}", without_numbers(&body))
 }
