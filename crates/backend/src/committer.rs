@@ -166,16 +166,19 @@ impl Committer {
         if position.index == Index(0) {
             return Ok(());
         }
-        self.put_meta(
-            schema::consistent_index::KEY,
-            &schema::consistent_index::encode(position.index),
-        )?;
+        let is_ahead = env::planted!("index-ahead-of-entry");
+        let index = if is_ahead { position.index.next() } else { position.index };
+        self.put_meta(schema::consistent_index::KEY, &schema::consistent_index::encode(index))?;
         if position.term > Term(0) {
             self.put_meta(schema::term::KEY, &schema::term::encode(position.term))?;
         }
         let conf_state = &position.conf_state;
         if *conf_state != self.state.position().conf_state && !conf_state.voters.is_empty() {
-            self.put_meta(schema::conf_state::KEY, &schema::conf_state::encode(conf_state))?;
+            let mut stored = conf_state.clone();
+            if env::planted!("conf-state-without-learners") {
+                stored.learners.clear();
+            }
+            self.put_meta(schema::conf_state::KEY, &schema::conf_state::encode(&stored))?;
         }
         Ok(())
     }

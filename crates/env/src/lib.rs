@@ -10,6 +10,7 @@
 mod clock;
 mod disk;
 pub mod fail;
+pub mod planted;
 mod real_disk;
 mod rng;
 mod tasks;

@@ -135,6 +135,9 @@ impl Deadlines {
         }
         for (position, (left, lease)) in all.into_iter().enumerate() {
             let delay = delays.get(position).copied().unwrap_or_default();
+            if env::planted!("lease-deadlines-kept") && self.leases.contains_key(&lease.id) {
+                continue;
+            }
             self.insert(now, lease, now + left + delay);
         }
     }
@@ -142,6 +145,9 @@ impl Deadlines {
     /// Stops to keep deadlines and forgets them.
     pub fn demote(&mut self) {
         self.primary = false;
+        if env::planted!("lease-deadlines-kept") {
+            return;
+        }
         self.leases.clear();
         self.queue.clear();
         self.checkpoints.clear();
@@ -188,7 +194,7 @@ impl Deadlines {
             return Err(Error::NotPrimary);
         }
         let deadline = self.leases.get_mut(&id).ok_or(Error::NotFound)?;
-        if deadline.expiry <= now {
+        if deadline.expiry <= now && !env::planted!("lease-renewed-while-revoked") {
             return Ok(Renewal::RevokePending);
         }
         if deadline.remaining_ttl > 0 && self.options.checkpoint_interval.is_some() {

@@ -210,7 +210,9 @@ impl Cluster {
             }
             // Go once replaced the whole member here, and the learner had a vote (#21694).
             Change::Update { id, peer_urls } => {
-                contents.existing(*id).peer_urls.clone_from(peer_urls);
+                let member = contents.existing(*id);
+                member.peer_urls.clone_from(peer_urls);
+                member.is_learner &= !env::planted!("update-makes-voter");
             }
         }
     }

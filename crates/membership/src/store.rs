@@ -73,7 +73,9 @@ impl Store {
     pub fn apply(&mut self, backend: &mut Backend, change: &Change) {
         self.cluster.apply(change);
         let id = change.id();
+        let is_promotion = matches!(change, Change::Promote(_));
         match self.cluster.member(id) {
+            Some(_) if is_promotion && env::planted!("promotion-not-stored") => {}
             Some(member) => put_member(backend, member),
             None => {
                 backend.delete(Bucket::Members, rows::key(id));

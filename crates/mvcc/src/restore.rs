@@ -40,8 +40,9 @@ impl Store {
 
         let compact_revision = finished.unwrap_or(NEVER_COMPACTED);
         // Everything up to a compaction may be gone, the newest records included.
-        let revision =
-            scan.revision.max(compact_revision).max(scheduled.unwrap_or(NEVER_COMPACTED));
+        let marked = compact_revision.max(scheduled.unwrap_or(NEVER_COMPACTED));
+        let is_ignored = env::planted!("restored-revision-too-low");
+        let revision = if is_ignored { scan.revision } else { scan.revision.max(marked) };
         let mut store = Self { revision, compact_revision, index: scan.loader.finish() };
         let unfinished = scheduled.filter(|scheduled| *scheduled > compact_revision);
         let compaction =

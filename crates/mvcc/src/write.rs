@@ -154,6 +154,10 @@ impl<'a> Write<'a> {
 
 impl Drop for Write<'_> {
     fn drop(&mut self) {
+        if env::planted!("partial-txn-kept") {
+            self.store.revision = self.revision();
+            self.undo = None;
+        }
         if let Some((index, mark)) = self.undo.take() {
             self.store.index = index;
             self.backend.rollback(mark);

@@ -262,7 +262,11 @@ impl<R> Consensus<R> {
             Event::Propose { id, data } => self.batch.push((id, data)),
             // Its maker asks again as long as it leads.
             Event::ProposeIfLeader { term, data } => {
-                let _ = self.raw.propose_if_leader(term, data);
+                let _ = if env::planted!("lease-revoke-forwarded") {
+                    self.raw.propose(data)
+                } else {
+                    self.raw.propose_if_leader(term, data)
+                };
             }
             Event::ProposeConfChange { id, change } => {
                 if self.raw.propose_conf_change(&change).is_err() {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use env::Disk;
-use proto::raftpb::{Entry, HardState, Message, Snapshot};
+use proto::raftpb::{Entry, HardState, Message, Snapshot, SnapshotMetadata};
 use proto::walpb;
 use snap::{Purge, Saved, Snapshots};
 use types::Index;
@@ -214,14 +214,16 @@ impl Log {
     /// The document first, its record second: a record without a document would be a promise that
     /// is not kept (spec/snap.md 4.1).
     fn save_snapshot(&mut self, snapshot: &Snapshot, round: &mut Round) -> Result<(), Error> {
-        let saved = self.snapshots.save(snapshot)?;
         let metadata = &snapshot.metadata;
+        if env::planted!("snapshot-record-first") {
+            self.wal.save_snapshot(&record_of(metadata))?;
+        }
+        if env::planted!("snapshot-database-removed") {
+            self.snapshots.release_databases(Index(metadata.index))?;
+        }
+        let saved = self.snapshots.save(snapshot)?;
         env::fail_point!("raftBeforeWALSaveSnaphot");
-        let flushed = self.wal.save_snapshot(&walpb::Snapshot {
-            index: metadata.index,
-            term: metadata.term,
-            conf_state: Some(metadata.conf_state.clone()),
-        })?;
+        let flushed = self.wal.save_snapshot(&record_of(metadata))?;
         round.add(flushed);
         tracing::info!("snapshot-index" = metadata.index, path = %saved.path.display(),
             "saved snapshot to disk");
@@ -257,6 +259,12 @@ impl Log {
     }
 }
 
+/// What the log says of a snapshot.
+fn record_of(metadata: &SnapshotMetadata) -> walpb::Snapshot {
+    let SnapshotMetadata { conf_state, index, term } = metadata.clone();
+    walpb::Snapshot { index, term, conf_state: Some(conf_state) }
+}
+
 /// A commit index that covers a snapshot: a start goes by the snapshots' records that one covers.
 /// It is written before the entries behind the snapshot. If those came first, and the write were cut
 /// short, the log would go on with entries that fit none of the snapshots that a start finds.
@@ -269,7 +277,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use env::{RealClock, RealDisk};
-    use proto::raftpb::{ConfState, SnapshotMetadata};
+    use proto::raftpb::ConfState;
 
     use super::*;
 

@@ -80,7 +80,9 @@ impl<T> Reads<T> {
 
     /// Raft answered an attempt: the reads of the round, if it is the newest attempt of it.
     pub fn answered(&mut self, id: u64, index: Index) -> Option<(Index, Vec<T>)> {
-        let round = self.round.take_if(|round| round.id == id)?;
+        let round = self
+            .round
+            .take_if(|round| round.id == id || env::planted!("read-index-of-old-round"))?;
         Some((index, round.reads))
     }
 

@@ -284,7 +284,9 @@ impl<H: History> Hub<H> {
 
     fn fall_behind(&mut self, id: u64, from: i64) {
         let watcher = self.watchers.get_mut(&id).expect("it is synced");
-        watcher.next = watcher.next.max(from);
+        if !env::planted!("watch-goes-back") {
+            watcher.next = watcher.next.max(from);
+        }
         watcher.synced = false;
         let stream = self.streams.get_mut(&watcher.stream).expect("it has watchers");
         stream.behind.insert(id);
@@ -300,6 +302,10 @@ impl<H: History> Hub<H> {
             .filter(|id| self.watchers[id].next < compacted)
             .collect();
         for id in gone {
+            if env::planted!("watch-skips-compacted") {
+                self.watchers.get_mut(&id).expect("it is behind").next = compacted;
+                continue;
+            }
             let (stream, watch_id) = (self.watchers[&id].stream, self.watchers[&id].watch_id);
             self.remove(id);
             self.streams.get_mut(&stream).expect("it is ready").end(watch_id);
@@ -346,6 +352,9 @@ impl<H: History> Hub<H> {
 
     fn cancel(&mut self, stream: StreamId, watch_id: i64, actions: &mut Vec<Action>) {
         let Some(entry) = self.streams.get_mut(&stream) else { return };
+        if watch_id == 0 && env::planted!("watch-id-zero-is-none") {
+            return;
+        }
         match entry.watchers.get(&watch_id).copied() {
             Some(id) => self.remove(id),
             None if entry.forget_ended(watch_id) => {}
@@ -400,7 +409,8 @@ impl<H: History> Hub<H> {
     /// for a stream without watches, or with one whose first revision is still to come.
     fn answer_progress_of(&mut self, stream: StreamId, actions: &mut Vec<Action>) {
         let Some(entry) = self.streams.get_mut(&stream) else { return };
-        if !entry.progress_wanted || !entry.behind.is_empty() {
+        let is_behind = !entry.behind.is_empty() && !env::planted!("progress-before-events");
+        if !entry.progress_wanted || is_behind {
             return;
         }
         entry.progress_wanted = false;

@@ -92,7 +92,7 @@ pub const fn point(name: &str) -> usize {
     panic!("there is no fail point of this name");
 }
 
-const fn is_same(one: &[u8], other: &[u8]) -> bool {
+pub(crate) const fn is_same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }

@@ -16,7 +16,8 @@ impl<S: Storage> Raft<S> {
     /// so the read waits for that; also where this member is the only voter, since the stored
     /// commit index may be behind what was answered before a restart.
     pub(super) fn on_read_index(&mut self, m: Message) {
-        if !self.committed_in_current_term() {
+        let is_new = !self.committed_in_current_term();
+        if is_new && !env::planted!("read-before-first-commit") {
             if self.pending_reads.len() < READS_MAX {
                 self.pending_reads.push(m);
             } else {

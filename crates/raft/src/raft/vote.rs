@@ -37,7 +37,9 @@ impl<S: Storage> Raft<S> {
         let may_vote = self.vote == from
             || (self.vote == NONE && self.lead == NONE)
             || (kind == MessageType::PreVote && request.term > self.term.0);
-        let granted = may_vote && self.log.is_up_to_date(last_of(request));
+        let is_mute = env::planted!("learner-refuses-vote")
+            && self.tracker.get(self.id).is_none_or(|own| own.is_learner);
+        let granted = may_vote && !is_mute && self.log.is_up_to_date(last_of(request));
         self.log_vote(request, if granted { CAST } else { REJECTED });
         let response = message(vote_response(kind), from);
         if granted {
