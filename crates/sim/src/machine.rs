@@ -55,6 +55,8 @@ pub struct Machine {
     pub(crate) free_at: [Monotonic; Part::ALL.len()],
     /// Until when the start is at its last reads and writes.
     pub(crate) disk_until: Monotonic,
+    /// Until when the disk is busy with what was asked of it so far.
+    pub(crate) busy_until: Monotonic,
     /// Until when the process does not get to run.
     pub(crate) paused_until: Monotonic,
 }
@@ -63,8 +65,7 @@ impl Machine {
     /// A machine with an empty disk.
     #[must_use]
     pub fn new(number: usize, options: Options) -> Self {
-        let disk = SimDisk::new();
-        disk.put_dir(options.paths.data.parent().unwrap_or(&options.paths.data));
+        let disk = Self::empty_disk(&options);
         Self {
             number,
             options,
@@ -80,8 +81,16 @@ impl Machine {
             clock: SimClock::new(),
             free_at: Default::default(),
             disk_until: Monotonic(0),
+            busy_until: Monotonic(0),
             paused_until: Monotonic(0),
         }
+    }
+
+    /// A disk on which nothing is but where the data is to go.
+    pub(crate) fn empty_disk(options: &Options) -> SimDisk {
+        let disk = SimDisk::new();
+        disk.put_dir(options.paths.data.parent().unwrap_or(&options.paths.data));
+        disk
     }
 
     pub(crate) const fn owner(&self) -> Owner {
@@ -201,6 +210,7 @@ impl Machine {
         disk.begin_at(now);
         disk.set_latency(self.latency);
         self.disk = disk;
+        self.busy_until = now;
     }
 
     /// How long a turn that writes nothing takes.

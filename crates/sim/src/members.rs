@@ -1,6 +1,6 @@
 //! Changes of members: which machine is a member, which is a spare one, and which was removed.
 //!
-//! Invariant: a machine whose member was removed never runs again.
+//! Invariant: a machine whose member was removed never runs again, unless it never ran.
 
 use std::time::Duration;
 
@@ -47,15 +47,20 @@ impl Sim {
             let machine = &mut self.machines[number];
             let own = url(number);
             let is_member = cluster.members().any(|member| member.peer_urls.contains(&own));
+            let joins = machine.options.cluster_state == ClusterState::Existing;
             match machine.standing {
                 Standing::Spare if is_member => {
                     machine.standing = Standing::Member;
                     machine.options.cluster_state = ClusterState::Existing;
                     machine.options.initial_cluster = initial.join(",");
                 }
+                // It was removed, or nobody is left who knows that it was added, before it ever ran.
+                Standing::Member if !machine.has_run && joins && !is_member => {
+                    machine.standing = Standing::Spare;
+                    self.empty(number);
+                }
                 // Until it has a log of its own it has to be told who the others are now.
                 Standing::Member if !machine.has_run => {
-                    let joins = machine.options.cluster_state == ClusterState::Existing;
                     let told = &mut machine.options.initial_cluster;
                     *told = if joins { initial.join(",") } else { std::mem::take(told) };
                 }

@@ -26,6 +26,10 @@ use crate::trace::Lines;
 
 /// How long members may take to open their files, once all is healed.
 const START_MAX: Duration = Duration::from_secs(90);
+/// How long disks may take for what was asked of them before, and how busy they are as they should
+/// be.
+const DISKS_MAX: Duration = Duration::from_secs(600);
+const DISK_BUSY_MAX: Duration = Duration::from_secs(1);
 /// Within so many election timeouts something new is committed, once all members run.
 const COMMIT_MAX: Duration = ELECTION.saturating_mul(10);
 /// How long clients may take to end, members to agree, and watches to come to their end.
@@ -121,7 +125,11 @@ fn live(sim: &mut Sim, record: &Arc<Record>, plan: &Plan) -> Option<History> {
         members(sim).all(|machine| machine.running().is_some())
     };
     within(sim, START_MAX, "all members run", all_run)?;
+    // A sync that was to take a minute takes it still.
+    let most_are_done = |sim: &mut Sim| 2 * busy_disks(sim) < members(sim).count();
+    within(sim, DISKS_MAX, "most disks are done", most_are_done)?;
     commit_soon(sim, record)?;
+    within(sim, DISKS_MAX, "all disks are done", |sim| busy_disks(sim) == 0)?;
     record.end();
     let idle = Arc::clone(record);
     within(sim, REST_MAX, "all clients end", move |_| idle.writing.load(Ordering::Relaxed) == 0)?;
@@ -145,6 +153,12 @@ fn live(sim: &mut Sim, record: &Arc<Record>, plan: &Plan) -> Option<History> {
 
 fn members(sim: &Sim) -> impl Iterator<Item = &Machine> {
     sim.machines.iter().filter(|machine| machine.standing == Standing::Member)
+}
+
+/// How many members have a disk that is far from done with what was asked of it.
+fn busy_disks(sim: &Sim) -> usize {
+    let usually = sim.kernel.now() + DISK_BUSY_MAX;
+    members(sim).filter(|machine| machine.busy_until > usually).count()
 }
 
 /// Waits for something that has to come true.

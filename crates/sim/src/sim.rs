@@ -238,6 +238,7 @@ impl Sim {
             return;
         }
         machine.disk_until = machine.disk.time().max(now);
+        machine.busy_until = machine.busy_until.max(machine.disk_until);
         if is_over {
             let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
             match outcome.expect("a start that is over has an outcome") {
@@ -258,7 +259,10 @@ impl Sim {
         let disk = self.machines[number].disk.clone();
         disk.begin_at(now);
         let finish = work();
-        self.kernel.at(disk.time().max(now), move |sim| sim.finish(owner, finish));
+        let done = disk.time().max(now);
+        let machine = &mut self.machines[number];
+        machine.busy_until = machine.busy_until.max(done);
+        self.kernel.at(done, move |sim| sim.finish(owner, finish));
     }
 
     fn finish(&mut self, owner: Owner, finish: Box<dyn FnOnce() + Send>) {
@@ -286,6 +290,7 @@ impl Sim {
         machine.free_at[part as usize] = now + Machine::turn_takes(&self.kernel);
         if let Some(written) = written {
             let done = machine.disk.time().max(machine.free_at[part as usize]);
+            machine.busy_until = machine.busy_until.max(done);
             self.kernel.at(done, move |sim| sim.tell(owner, written));
         }
         let node = by_hand.node();
@@ -400,6 +405,13 @@ impl Sim {
             End::PowerCut => disk.crash_at(now).sampled(&mut rng),
         };
         self.machines[number].set_disk(disk, now);
+    }
+
+    /// Ends a member's process and forgets all that is on its disk.
+    pub(crate) fn empty(&mut self, number: usize) {
+        self.end(number, End::Killed);
+        let disk = Machine::empty_disk(&self.machines[number].options);
+        self.machines[number].set_disk(disk, self.kernel.now());
     }
 
     fn drop_process(&mut self, number: usize) {

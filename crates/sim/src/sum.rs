@@ -54,6 +54,9 @@ impl Sum {
     }
 
     fn add(&mut self, outcome: Outcome) {
+        for wrong in &outcome.wrong {
+            eprintln!("seed {}: {wrong}", outcome.seed);
+        }
         self.seeds += 1;
         self.time += outcome.time;
         for (name, count) in outcome.counts.named() {
