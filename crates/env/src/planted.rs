@@ -29,14 +29,27 @@ const fn bug(name: &'static str, origin: &'static str, mistake: &'static str) ->
 }
 
 /// All bugs, sorted by name.
-pub const BUGS: [Bug; 26] = [
+pub const BUGS: [Bug; 42] = [
     bug("ack-before-sync", "#14370", "an append is acknowledged before the log is synced"),
+    bug("add-needs-all", "#21667", "no member is added while one of the others is down"),
     bug("auth-off-after-restore", "#14571", "with a snapshot or a restart authentication is off"),
+    bug("campaign-with-unapplied-change", "etcd-raft 59c5110", "who votes is not known yet"),
     bug("checkpoint-not-stored", "#13508", "a lease's remaining time is lost with a restart"),
+    bug("closed-stream-watches-on", "#18784", "the watches of a stream that is closed stay"),
     bug("compaction-takes-tombstone", "#18089", "a deletion at the compact revision is removed"),
     bug("conf-state-without-learners", "#9116", "learners are not in the stored configuration"),
+    bug("database-made-in-place", "#16596", "a new file gets its name before it is synced"),
     bug("defrag-keeps-old-index", "#14685", "a defragmented file has the index of its beginning"),
+    bug(
+        "future-watch-ends-restore",
+        "#9281",
+        "a snapshot ends a member that has a watch beyond it",
+    ),
+    bug("heartbeat-beyond-log", "#21178", "a commit index beyond the log ends the member"),
+    bug("idle-watch-not-told", "#17566", "no progress is told where nothing happens"),
     bug("index-ahead-of-entry", "#13766", "the stored index says more than what is applied"),
+    bug("joint-half-not-restored", "#11003", "the old half of a joint configuration is lost"),
+    bug("learner-promoted-unready", "#15096", "a learner that has nothing gets a vote"),
     bug(
         "learner-refuses-vote",
         "etcd-raft c30c2e3",
@@ -46,12 +59,19 @@ pub const BUGS: [Bug; 26] = [
     bug("lease-renewed-while-revoked", "#20615", "a lease is kept alive whose end is on its way"),
     bug("lease-revoke-forwarded", "#15247", "who leads no more ends leases by way of the leader"),
     bug("log-repair-missing", "#15069", "a torn end of the log is taken for damage"),
+    bug("malformed-append-taken", "ADA-etcd-22-02", "entries with gaps are appended"),
+    bug("negative-start-taken", "#19707", "a watch from a negative revision is told everything"),
+    bug("pages-after-meta", "bbolt #701", "a database's new pages are not synced before its root"),
     bug("partial-txn-kept", "#18679", "a transaction that is refused leaves its first writes"),
     bug("progress-before-events", "#15220", "progress is told to watches that are behind"),
     bug("promotion-not-stored", "#19557", "a promoted learner is a learner again after a restart"),
+    bug("promotion-unchecked", "#11640", "a promotion may cost the quorum"),
+    bug("quota-ignores-nested", "#22139", "what nested transactions put costs nothing"),
     bug("range-decides-txn", "#18667", "a transaction is refused only where its answer is awaited"),
     bug("read-before-first-commit", "#7331", "a new leader does not know what is committed"),
     bug("read-index-of-old-round", "#20418", "a late answer is taken for that of the next attempt"),
+    bug("removed-members-forgotten", "#13196", "with a restart nobody was ever removed"),
+    bug("renewal-before-grant", "#13932", "a lease is looked for before its grant is applied"),
     bug("restored-revision-too-low", "#17780", "revisions whose records are compacted come again"),
     bug(
         "snapshot-database-removed",

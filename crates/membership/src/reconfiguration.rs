@@ -80,7 +80,8 @@ pub fn may_add(
     if !is_learner && !is_first_of_one && started < quorum(voters + 1) {
         return Err(Refusal::NotEnoughStarted);
     }
-    if voters != 1 && connections.count(cluster.voters()) < quorum(voters + 1) {
+    let needed = if env::planted!("add-needs-all") { voters } else { quorum(voters + 1) };
+    if voters != 1 && connections.count(cluster.voters()) < needed {
         return Err(Refusal::Unhealthy);
     }
     Ok(())
@@ -120,7 +121,7 @@ pub fn may_remove(
 /// [`Refusal::NotEnoughStarted`].
 pub fn may_promote(cluster: &Cluster) -> Result<(), Refusal> {
     let voters = cluster.voters().count();
-    if started(cluster.voters()) + 1 < quorum(voters + 1) {
+    if started(cluster.voters()) + 1 < quorum(voters + 1) && !env::planted!("promotion-unchecked") {
         return Err(Refusal::NotEnoughStarted);
     }
     Ok(())
@@ -131,7 +132,8 @@ pub fn may_promote(cluster: &Cluster) -> Result<(), Refusal> {
 #[must_use]
 pub fn is_learner_ready(learner_match: types::Index, leader_match: types::Index) -> bool {
     // Exact, where Go divides floating-point numbers; they agree at any length a log can have.
-    u128::from(learner_match.0) * 10 >= u128::from(leader_match.0) * 9
+    env::planted!("learner-promoted-unready")
+        || u128::from(learner_match.0) * 10 >= u128::from(leader_match.0) * 9
 }
 
 fn started<'a>(members: impl Iterator<Item = &'a Member>) -> usize {

@@ -174,6 +174,11 @@ impl<H: History> Hub<H> {
     /// told as far as the history goes, or that it does not go that far.
     fn replace(&mut self, view: H) {
         let (from, newest) = (self.revision + 1, view.revision());
+        let is_fine = |watcher: &Watcher| watcher.next <= newest + 1;
+        assert!(
+            !env::planted!("future-watch-ends-restore") || self.watchers.values().all(is_fine),
+            "a watch begins after revision {newest}"
+        );
         self.view = view;
         if newest < from {
             return;
@@ -317,7 +322,8 @@ impl<H: History> Hub<H> {
     fn create(&mut self, stream: StreamId, create: Create, actions: &mut Vec<Action>) {
         let revision = self.revision;
         let Some(entry) = self.streams.get_mut(&stream) else { return };
-        let refusal = if create.start_revision < 0 {
+        let is_negative = create.start_revision < 0 && !env::planted!("negative-start-taken");
+        let refusal = if is_negative {
             Some(NEGATIVE_START)
         } else if is_empty(&create.range) {
             Some(EMPTY_RANGE)
@@ -375,6 +381,9 @@ impl<H: History> Hub<H> {
     }
 
     fn close(&mut self, stream: StreamId) {
+        if env::planted!("closed-stream-watches-on") {
+            return;
+        }
         let Some(closed) = self.streams.remove(&stream) else { return };
         self.ready.remove(&stream);
         for id in closed.watchers.into_values() {
@@ -430,7 +439,8 @@ impl<H: History> Hub<H> {
             }
             for id in entry.watchers.values() {
                 let watcher = self.watchers.get_mut(id).expect("its stream has it");
-                let idle = std::mem::replace(&mut watcher.idle, true);
+                let idle = std::mem::replace(&mut watcher.idle, true)
+                    && !env::planted!("idle-watch-not-told");
                 if watcher.progress_notify && idle && watcher.synced && watcher.next <= revision + 1
                 {
                     due.push((*stream, watcher.watch_id));

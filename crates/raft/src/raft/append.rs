@@ -77,6 +77,7 @@ impl<S: Storage> Raft<S> {
         if commit > last {
             // The leader says no more than what this member has acknowledged.
             let lost = Error::LogLost { commit, last };
+            assert!(!env::planted!("heartbeat-beyond-log"), "{lost}");
             error!(self.logger, "{lost}");
             return Err(lost);
         }

