@@ -4,6 +4,7 @@
 //! Invariants: the database's index lies within the log; members and configuration are those of that
 //! index; what the log says to be committed covers it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -370,6 +371,17 @@ impl Ground<'_> {
         let document = loaded
             .snapshot
             .map(|snapshot| Base { metadata: snapshot.metadata, data: snapshot.data });
+        let of_log = records.iter().find(|record| {
+            document.as_ref().is_some_and(|found| {
+                (found.metadata.index, found.metadata.term) == (record.index, record.term)
+            })
+        });
+        let told = of_log.and_then(|record| record.conf_state.as_ref());
+        if let (Some(found), Some(told)) = (&document, told)
+            && !is_same(&found.metadata.conf_state, told)
+        {
+            return Err(Error::ForeignSnapshot { folder: self.options.paths.snap.clone() });
+        }
         let newest = records.into_iter().max_by_key(|record| record.index);
         let record = newest.filter(|record| record.index > 0 && !document_needed);
         let record = record.and_then(|record| {
@@ -390,6 +402,12 @@ pub(crate) struct Base {
     pub(crate) metadata: SnapshotMetadata,
     /// The members' document; empty where only the log's record is there.
     pub(crate) data: bytes::Bytes,
+}
+
+/// Whether two configurations have the same members, in whatever order.
+fn is_same(one: &ConfState, other: &ConfState) -> bool {
+    let sorted = |members: &[u64]| members.iter().copied().collect::<BTreeSet<u64>>();
+    sorted(&one.voters) == sorted(&other.voters) && sorted(&one.learners) == sorted(&other.learners)
 }
 
 fn identity(contents: &Contents) -> Result<(ClusterId, MemberId), Error> {

@@ -169,6 +169,8 @@ pub enum Error {
     DatabaseMissing { database: PathBuf, applied: Index, snapshot: Index },
     #[error("{} is not of this member's log: it knows no member {member}", database.display())]
     ForeignDatabase { database: PathBuf, member: MemberId },
+    #[error("the snapshot in {} is not of this member's log: it has other members", folder.display())]
+    ForeignSnapshot { folder: PathBuf },
     #[error("the log's metadata is damaged: {0}")]
     Metadata(String),
     #[error("entry {index} cannot be read: {reason}")]

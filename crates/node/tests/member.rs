@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auth::Identity;
+use node::network::Network;
 use node::{Member, Options};
 use proto::etcdserverpb::{
     CompactionRequest, DeleteRangeRequest, InternalRaftRequest, LeaseGrantRequest, PutRequest,
@@ -254,21 +255,41 @@ async fn a_database_of_a_later_version_is_refused() {
     support::stop(start(&folder.0));
 }
 
-/// A database of another cluster, put beside a member's log.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_of_another_members_log_is_refused() {
-    let (mine, other) = (Folder::new("mine"), Folder::new("other"));
-    let wire: Arc<Wire> = Arc::default();
-    let network = wire.end("http://127.0.0.1:2380");
+/// Directories of two members of different clusters after the same requests.
+async fn two_alike(name: &str, network: &Arc<dyn Network>) -> (Folder, Folder) {
+    let folder = |whose: &str| Folder::new(&format!("{name}-{whose}"));
+    let (mine, other) = (folder("mine"), folder("other"));
     let foreign = Options { initial_cluster_token: "other".to_owned(), ..options(&other.0) };
     for options in [&options(&mine.0), &foreign] {
-        let member = support::start(options, &network).unwrap();
+        let member = support::start(options, network).unwrap();
         for number in 0..30 {
             put(&member, "k", &number.to_string()).await;
         }
         support::stop(member);
     }
+    (mine, other)
+}
+
+/// A database of another cluster, put beside a member's log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_another_members_log_is_refused() {
+    let wire: Arc<Wire> = Arc::default();
+    let network = wire.end("http://127.0.0.1:2380");
+    let (mine, other) = two_alike("database", &network).await;
     std::fs::copy(other.0.join("member/snap/db"), mine.0.join("member/snap/db")).unwrap();
     let refused = support::start(&options(&mine.0), &network).map(drop).unwrap_err().to_string();
     assert!(refused.contains("member/snap/db is not of this member's log"), "{refused}");
+}
+
+/// A log of another cluster, put beside a member's snapshots and database.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_another_member_is_refused() {
+    let wire: Arc<Wire> = Arc::default();
+    let network = wire.end("http://127.0.0.1:2380");
+    let (mine, other) = two_alike("log", &network).await;
+    let (log, foreign) = (mine.0.join("member/wal"), other.0.join("member/wal"));
+    std::fs::remove_dir_all(&log).unwrap();
+    std::fs::rename(foreign, log).unwrap();
+    let refused = support::start(&options(&mine.0), &network).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("is not of this member's log"), "{refused}");
 }

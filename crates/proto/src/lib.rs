@@ -32,7 +32,7 @@ mod reference;
 mod testing;
 
 pub use kind::RequestKind;
-pub use nesting::{NESTING_MAX, decode};
+pub use nesting::{NESTING_MAX, decode, decode_request};
 pub use wire::DecodeError;
 
 /// Defines a module with the messages that `build.rs` generated for a package.

@@ -40,6 +40,22 @@ pub fn decode<M: Message + Name + Default>(bytes: impl Into<Bytes>) -> Result<M,
     Ok(M::decode(bytes)?)
 }
 
+/// As [`decode`], for a caller's message: as in Go, a field of another type than the message's is
+/// one that nobody knows.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_request<M: Message + Name + Default>(
+    bytes: impl Into<Bytes>,
+) -> Result<M, DecodeError> {
+    let bytes = bytes.into();
+    check(&bytes, Row::<M>::INDEX)?;
+    M::decode(bytes.clone()).or_else(|error| match disguise(&bytes, Row::<M>::INDEX) {
+        Some(disguised) => Ok(M::decode(disguised)?),
+        None => Err(error.into()),
+    })
+}
+
 struct Row<M>(std::marker::PhantomData<M>);
 
 impl<M: Name> Row<M> {
@@ -118,6 +134,63 @@ fn check(bytes: &[u8], row: usize) -> Result<(), DecodeError> {
         }
     }
     Ok(())
+}
+
+/// A copy of a message of this row, which has been checked, in which fields of another type than
+/// the message's have numbers that the message has not. `None` if it has no such fields, or one for
+/// which there is no such number.
+fn disguise(bytes: &[u8], row: usize) -> Option<Bytes> {
+    let mut copy = bytes.to_vec();
+    let mut is_changed = false;
+    let mut scan = Scan { bytes, at: 0 };
+    let mut levels = vec![Level { row: Some(row), end: bytes.len() }];
+    while let Some(level) = levels.last() {
+        let (row, end) = (level.row, level.end);
+        if scan.at == end {
+            levels.pop();
+            continue;
+        }
+        let at = scan.at;
+        let key = scan.varint(end).ok()?;
+        let key_place = at..scan.at;
+        scan.at = at;
+        let is_strange = row.is_some_and(|row| is_of_another_type(row, key));
+        if is_strange {
+            write_key(&mut copy[key_place], row?, key & 7)?;
+            is_changed = true;
+        }
+        match scan.field(end).ok()? {
+            Field::Plain => {}
+            Field::Bytes { number, end } => match row.and_then(|row| held(row, number)) {
+                Some(held) if !is_strange => levels.push(Level { row: Some(held), end }),
+                _ => scan.at = end,
+            },
+            // The number at a group's end would have to change with the one at its beginning.
+            Field::GroupBegin if is_strange => return None,
+            Field::GroupBegin => levels.push(Level { row: None, end }),
+            Field::GroupEnd => _ = levels.pop(),
+        }
+    }
+    is_changed.then(|| copy.into())
+}
+
+fn is_of_another_type(row: usize, key: u64) -> bool {
+    let known = KINDS[row].iter().find(|(number, _)| u64::from(*number) == key >> 3);
+    known.is_some_and(|(_, kinds)| kinds & 1 << (key & 7) == 0)
+}
+
+/// Writes a key, as long as the one that was there, with a number that the message has not.
+fn write_key(place: &mut [u8], row: usize, kind: u64) -> Option<()> {
+    // A message has fewer fields than these numbers.
+    let longest = if place.len() == 1 { 15 } else { 255 };
+    let is_free = |number: &u64| KINDS[row].iter().all(|(known, _)| u64::from(*known) != *number);
+    let mut rest = (1..=longest).rev().find(is_free)? << 3 | kind;
+    let last = place.len() - 1;
+    for (position, byte) in place.iter_mut().enumerate() {
+        *byte = (rest & 0x7f) as u8 | if position < last { 0x80 } else { 0 };
+        rest >>= 7;
+    }
+    Some(())
 }
 
 /// The row of the message that a field holds; `None` if it holds no message or is unknown.

@@ -163,3 +163,30 @@ fn compare(random: &mut Random) -> Compare {
         range_end: random.bytes(),
     }
 }
+
+#[test]
+fn a_request_s_field_of_another_type_is_one_that_nobody_knows() {
+    use crate::etcdserverpb::{RangeRequest, TxnRequest, WatchCreateRequest};
+    // A number where the key is; text where the limit is, behind and before what is right.
+    let range = decode_request::<RangeRequest>(&b"\x08\x05"[..]).unwrap();
+    assert_eq!(range, RangeRequest::default());
+    let range = decode_request::<RangeRequest>(&b"\x0a\x01a\x1a\x02zz\x20\x07"[..]).unwrap();
+    assert_eq!((&range.key[..], range.limit, range.revision), (&b"a"[..], 0, 7));
+    // The same key in more bytes than it needs.
+    let range = decode_request::<RangeRequest>(&b"\x9a\x80\x00\x02zz\x20\x07"[..]).unwrap();
+    assert_eq!((range.limit, range.revision), (0, 7));
+    // Within a message; and a number where a message is.
+    let range = [b"\x12\x09\x0a\x07".as_slice(), b"\x0a\x01a\x1a\x02zz"].concat();
+    let txn = decode_request::<TxnRequest>([b"\x08\x05".as_slice(), &range].concat()).unwrap();
+    assert!(txn.compare.is_empty());
+    assert_eq!(txn.success.len(), 1);
+    assert!(txn.success[0].request.is_some());
+    // Numbers of a list may come either way.
+    for bytes in [&b"\x2a\x02\x00\x01"[..], b"\x28\x00\x28\x01"] {
+        assert_eq!(decode_request::<WatchCreateRequest>(bytes).unwrap().filters, [0, 1]);
+    }
+    // What is stored is not read like that, and what is no message at all is refused.
+    assert!(decode::<RangeRequest>(&b"\x08\x05"[..]).is_err());
+    assert!(decode_request::<RangeRequest>(&b"\x08"[..]).is_err());
+    assert!(decode_request::<RangeRequest>(&b"\x0b\x0c"[..]).is_err());
+}

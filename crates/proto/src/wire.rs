@@ -36,6 +36,14 @@ pub enum DecodeError {
     Refused(#[from] prost::DecodeError),
 }
 
+impl DecodeError {
+    /// Whether a text field holds what is no text.
+    #[must_use]
+    pub fn is_of_text(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.to_string().contains("UTF-8"))
+    }
+}
+
 /// A message in this module's codec.
 pub(crate) trait Fields: Default {
     /// Names every field that is to be written, in order.

@@ -63,7 +63,7 @@ impl<U: Message + Name + Default> Decoder for GuardedDecoder<U> {
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         traffic::received(buffer.remaining());
         let bytes = buffer.copy_to_bytes(buffer.remaining());
-        proto::decode(bytes).map(Some).map_err(refusal::<U>)
+        proto::decode_request(bytes).map(Some).map_err(refusal::<U>)
     }
 }
 
@@ -74,7 +74,34 @@ fn refusal<U: Name>(error: DecodeError) -> Status {
         DecodeError::TooDeep { .. } if U::NAME == TxnRequest::NAME => {
             status(proto::error::Error::TooManyOps.into())
         }
-        // grpc-go's words.
-        error => Status::internal(format!("grpc: error unmarshalling request: {error}")),
+        // grpc-go's words, and those of Go's protobuf.
+        error if error.is_of_text() => unreadable("string field contains invalid UTF-8"),
+        _ => unreadable("proto: cannot parse invalid wire-format data"),
+    }
+}
+
+fn unreadable(reason: &str) -> Status {
+    Status::internal(format!("grpc: error unmarshalling request: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::etcdserverpb::{AuthUserAddRequest, RangeRequest};
+
+    fn words<U: Message + Name + Default>(bytes: &'static [u8]) -> String {
+        let error = proto::decode_request::<U>(bytes).map(drop).expect_err("it is refused");
+        refusal::<U>(error).message().to_owned()
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_in_gos_words() {
+        let text = "grpc: error unmarshalling request: \
+                    proto: cannot parse invalid wire-format data";
+        for bytes in [&b"\xff\xff\xff"[..], b"\x0a\x05a", b"\x0f", b"\x02\x00", b"\x0c", b"\x0a"] {
+            assert_eq!(words::<RangeRequest>(bytes), text, "{bytes:?}");
+        }
+        let text = "grpc: error unmarshalling request: string field contains invalid UTF-8";
+        assert_eq!(words::<AuthUserAddRequest>(b"\x0a\x01\xff"), text);
     }
 }

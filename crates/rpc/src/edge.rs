@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 use crate::routes::GrpcBody;
 
 const TIMEOUT: &str = "grpc-timeout";
+const ENCODING: &str = "grpc-encoding";
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// The most digits that a deadline may have, its unit not counted.
@@ -31,7 +32,18 @@ pub(crate) fn admit(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
             )));
         }
     }
+    if let Some(encoding) = headers.get(ENCODING).filter(|encoding| !is_known(encoding)) {
+        let shown = String::from_utf8_lossy(encoding.as_bytes());
+        return Err(Status::unimplemented(format!(
+            "grpc: Decompressor is not installed for grpc-encoding {shown:?}"
+        )));
+    }
     headers.get(TIMEOUT).map(timeout).transpose()
+}
+
+/// Whether messages of this encoding can be read.
+fn is_known(encoding: &HeaderValue) -> bool {
+    matches!(encoding.as_bytes(), b"" | b"identity" | b"gzip")
 }
 
 /// Base64 of the usual alphabet, with or without padding; several values are parted by commas.
@@ -150,6 +162,20 @@ mod tests {
             let expected = format!("malformed grpc-timeout: {reason}");
             assert_eq!(timeout_of(text), Err(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn an_unknown_compression_is_refused_in_grpc_gos_words() {
+        let admitted = |encoding: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ENCODING, HeaderValue::from_static(encoding));
+            admit(&headers).map_err(|status| (status.code(), status.message().to_owned()))
+        };
+        for known in ["", "identity", "gzip"] {
+            assert_eq!(admitted(known), Ok(None), "{known}");
+        }
+        let text = "grpc: Decompressor is not installed for grpc-encoding \"snappy\"".to_owned();
+        assert_eq!(admitted("snappy"), Err((Code::Unimplemented, text)));
     }
 
     #[test]
