@@ -1,5 +1,6 @@
 //! The receiving side of a stream: this member opens it, and again whenever it breaks.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -183,6 +184,15 @@ enum Decoder {
 }
 
 impl Decoder {
+    fn new(contact: &Contact, kind: StreamKind) -> Self {
+        match kind {
+            StreamKind::Appends => {
+                Self::Appends(append_stream::Decoder::new(contact.shared.local, contact.id))
+            }
+            StreamKind::Messages => Self::Messages(message_stream::Decoder::new()),
+        }
+    }
+
     fn decode(&mut self, input: &mut Bytes) -> Result<Option<Message>, frame::Error> {
         match self {
             Self::Appends(decoder) => decoder.decode(input),
@@ -191,36 +201,72 @@ impl Decoder {
     }
 }
 
-/// Reads a stream until it breaks.
+/// Reads a stream until it breaks. One that is silent for longer than an idle one is opened anew
+/// beside the old one, which the peer then ends: behind a link that lost what was sent for a while,
+/// the old one may have to wait as long again for TCP to try once more.
 async fn read(contact: &Contact, kind: StreamKind, mut stream: Stream) -> ReadError {
-    let mut decoder = match kind {
-        StreamKind::Appends => {
-            Decoder::Appends(append_stream::Decoder::new(contact.shared.local, contact.id))
-        }
-        StreamKind::Messages => Decoder::Messages(message_stream::Decoder::new()),
-    };
-    let timeout = contact.shared.read_timeout;
+    let mut decoder = Decoder::new(contact, kind);
+    let half = contact.shared.read_timeout / 2;
+    let (mut silent_halves, mut another) = (0, None);
     loop {
-        let frame = match tokio::time::timeout(timeout, stream.body.frame()).await {
-            Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(error))) => return connect::Error::from(error).into(),
-            Ok(None) => return ReadError::End,
-            Err(_) => return ReadError::Timeout,
+        let frame = tokio::select! {
+            biased;
+            frame = stream.body.frame() => frame,
+            opened = opened(&mut another) => {
+                (stream, another) = (opened, None);
+                (decoder, silent_halves) = (Decoder::new(contact, kind), 0);
+                continue;
+            }
+            () = tokio::time::sleep(half) => {
+                silent_halves += 1;
+                if silent_halves == 2 {
+                    return ReadError::Timeout;
+                }
+                another.get_or_insert_with(|| Box::pin(open_another(contact, kind)));
+                continue;
+            }
         };
+        let frame = match frame {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return connect::Error::from(error).into(),
+            None => return ReadError::End,
+        };
+        silent_halves = 0;
         // Trailers, which nobody sends, say nothing.
         let Ok(mut chunk) = frame.into_data() else { continue };
-        contact.received_bytes.add(chunk.len() as u64);
-        loop {
-            match decoder.decode(&mut chunk) {
-                Ok(Some(message)) => {
-                    if let Err(error) = deliver(contact, message) {
-                        return error;
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => return error.into(),
-            }
+        if let Err(error) = receive(contact, &mut decoder, &mut chunk) {
+            return error;
         }
+    }
+}
+
+/// Hands on the messages that a chunk completes.
+fn receive(contact: &Contact, decoder: &mut Decoder, chunk: &mut Bytes) -> Result<(), ReadError> {
+    contact.received_bytes.add(chunk.len() as u64);
+    while let Some(message) = decoder.decode(chunk)? {
+        deliver(contact, message)?;
+    }
+    Ok(())
+}
+
+/// Tries until another stream is open.
+async fn open_another(contact: &Contact, kind: StreamKind) -> Stream {
+    let mut attempts = tokio::time::interval(REDIAL_INTERVAL);
+    attempts.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        attempts.tick().await;
+        // Why it fails is told when the old one counts as broken.
+        if let Ok(stream) = dial(contact, kind).await {
+            return stream;
+        }
+    }
+}
+
+/// The stream that is being opened, if one is.
+async fn opened(another: &mut Option<Pin<Box<impl Future<Output = Stream>>>>) -> Stream {
+    match another {
+        Some(another) => another.as_mut().await,
+        None => std::future::pending().await,
     }
 }
 

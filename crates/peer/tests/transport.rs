@@ -11,6 +11,7 @@ use peer::{Event, Transport};
 use proto::raftpb::MessageType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::sync::mpsc;
 use types::MemberId;
 
 use support::{CLUSTER, Member, PATIENCE, append, connect, eventually, message, serve_unix};
@@ -284,6 +285,57 @@ async fn answer_with(listener: TcpListener, bytes: Vec<u8>) {
             let _ = stream.read(&mut request).await;
         });
     }
+}
+
+/// Answers every request with the head of a stream; hands out those for messages.
+async fn answer_with_silence(listener: TcpListener, streams: mpsc::Sender<TcpStream>) {
+    let mut others = Vec::new();
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+        let head =
+            b"HTTP/1.1 200 OK\r\nX-Server-Version: 3.5.16\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        if request.starts_with(b"GET /raft/stream/message/") {
+            let _ = streams.send(stream).await;
+        } else {
+            others.push(stream);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_stream_is_replaced_before_it_counts_as_broken() {
+    let quick = |options: &mut peer::Options| options.read_timeout = Duration::from_secs(2);
+    let mut one = Member::start_with(1, quick).await;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, mut streams) = mpsc::channel(10);
+    let peer = tokio::spawn(answer_with_silence(listener, sender));
+    one.transport.add_peer(MemberId(2), &[url]);
+    let mut next = async || tokio::time::timeout(PATIENCE, streams.recv()).await.unwrap().unwrap();
+    let (first, mut second) = (next().await, next().await);
+    let mut byte = [0];
+    let still_open = first.try_read(&mut byte).unwrap_err();
+    assert_eq!(still_open.kind(), std::io::ErrorKind::WouldBlock);
+    let sent = message(MessageType::Heartbeat, MemberId(2), one.id);
+    let bytes = sent.encode_to_vec();
+    let mut chunk = format!("{:x}\r\n", bytes.len() + 8).into_bytes();
+    chunk.extend((bytes.len() as u64).to_be_bytes());
+    chunk.extend(bytes);
+    chunk.extend(b"\r\n");
+    second.write_all(&chunk).await.unwrap();
+    assert_eq!(one.next_message().await, sent);
+    // The first is closed once the second is there.
+    let closed = async {
+        first.readable().await.unwrap();
+        first.try_read(&mut byte).unwrap()
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, closed).await.unwrap(), 0);
+    peer.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
