@@ -76,7 +76,7 @@ impl Members {
             return;
         }
         if let Some(remote) = maps.remotes.remove(&id) {
-            remote.stop();
+            remote.finish();
         }
         let peer = Peer::start(&self.shared, id, address::parse_all(urls));
         maps.peers.insert(id, Arc::new(peer));

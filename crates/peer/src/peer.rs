@@ -152,6 +152,13 @@ impl Remote {
         }
     }
 
+    /// A peer takes its place. What it was given is not lost: a member that joins has acknowledged
+    /// the log to a remote when the log says that the remote is a peer.
+    pub(crate) fn finish(&self) {
+        self.pipeline.finish();
+        self.contact.retire();
+    }
+
     pub(crate) fn stop(&self) {
         self.pipeline.stop();
         self.contact.retire();

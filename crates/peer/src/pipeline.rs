@@ -41,6 +41,11 @@ impl Pipeline {
         self.queue.push(message)
     }
 
+    /// Takes nothing more; what was taken is posted still, for as long as posts may take.
+    pub(crate) fn finish(&self) {
+        self.queue.finish();
+    }
+
     pub(crate) fn stop(&self) {
         self.queue.close();
         for worker in &self.workers {

@@ -1,7 +1,7 @@
 //! Messages that wait to go out.
 //!
 //! Invariants: at most `messages_max` messages, and at most [`limits::OUTGOING_BYTES_MAX`] bytes
-//! unless a single message is larger; nothing is in a closed queue.
+//! unless a single message is larger; a closed queue takes nothing more.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -65,7 +65,7 @@ impl Queue {
         Offer::Taken
     }
 
-    /// Takes the first message; `None` when the queue is closed.
+    /// Takes the first message; `None` when the queue is closed and empty.
     pub(crate) fn poll_pop(&self, context: &mut Context<'_>) -> Poll<Option<Message>> {
         let mut state = self.lock();
         if let Some((message, weight)) = state.messages.pop_front() {
@@ -82,7 +82,7 @@ impl Queue {
         Poll::Pending
     }
 
-    /// Waits for a message; `None` when the queue is closed.
+    /// Waits for a message; `None` when the queue is closed and empty.
     pub(crate) async fn pop(&self) -> Option<Message> {
         poll_fn(|context| self.poll_pop(context)).await
     }
@@ -97,6 +97,15 @@ impl Queue {
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         lost.len()
+    }
+
+    /// Closes the queue; what is in it goes out still.
+    pub(crate) fn finish(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn is_closed(&self) -> bool {

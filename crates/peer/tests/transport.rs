@@ -244,6 +244,24 @@ async fn a_removed_member_is_told_so_by_posts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_remote_was_given_arrives_though_a_peer_takes_its_place() {
+    let (one, mut two) = (Member::start(1).await, Member::start(2).await);
+    one.transport.add_remote(two.id, &two.urls());
+    // More than the remote posts at a time.
+    let sent: Vec<_> = (1..=32).map(|index| append(one.id, two.id, index, 1000)).collect();
+    one.transport.send(sent.clone());
+    one.transport.add_peer(two.id, &two.urls());
+    // Posts overtake each other.
+    let mut arrived = Vec::new();
+    for _ in &sent {
+        arrived.push(two.next_message().await);
+    }
+    arrived.sort_by_key(|message| message.index);
+    assert_eq!(arrived, sent);
+    exchange(&one.transport, one.id, &mut two).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn members_of_other_clusters_get_no_connection() {
     let one = Member::start(1).await;
     let mut two = Member::start_with(2, |options| options.cluster = types::ClusterId(0xc2)).await;
