@@ -17,6 +17,7 @@ mod run;
 mod service;
 mod signals;
 mod stand_ins;
+mod start_line;
 mod system;
 mod variables;
 

@@ -15,8 +15,9 @@ use snap::Snapshots;
 use telemetry::Registry;
 
 use crate::network::PeerNetwork;
+use crate::start_line;
 
-/// Starts the member; blocks. Gives the transport to its peers, too.
+/// Says with which settings, and starts the member; blocks. Gives the transport to its peers, too.
 ///
 /// # Errors
 /// As [`node::start`].
@@ -25,6 +26,7 @@ pub fn start(
     disk: Arc<dyn Disk>,
     registry: &Registry,
 ) -> Result<(Member, Transport), node::Error> {
+    start_line::log(config, &*disk);
     let options = options(config);
     let clock = Arc::new(RealClock::new());
     let snapshots = Snapshots::new(disk.clone(), clock.clone(), &options.paths.snap);

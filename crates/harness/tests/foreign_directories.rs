@@ -108,7 +108,7 @@ const SHAPES: [Case; 13] = [
     (
         "snapshots without a database",
         |data| fs::remove_file(data.join(DATABASE)).unwrap(),
-        Some("snap: snapshot file doesn't exist"),
+        Some("failed to find database snapshot file (snap: snapshot file doesn't exist)"),
     ),
     (
         "a proxy's",

@@ -162,8 +162,8 @@ pub enum Error {
     #[error("the database has entries up to index {index}, but there is no log in {}", dir.display())]
     LogMissing { index: Index, dir: PathBuf },
     #[error(
-        "snap: snapshot file doesn't exist: {} has entries up to index {applied}, and beside it is \
-         no database of the snapshot at index {snapshot}",
+        "failed to find database snapshot file (snap: snapshot file doesn't exist): {} has entries up \
+         to index {applied}, and beside it is no database of the snapshot at index {snapshot}",
         database.display()
     )]
     DatabaseMissing { database: PathBuf, applied: Index, snapshot: Index },
