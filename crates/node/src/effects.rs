@@ -114,6 +114,7 @@ pub(crate) fn installed(shared: &Shared, compacted: Option<i64>) {
     if let Some(revision) = compacted {
         shared.compacted.send_replace(revision);
     }
+    tracing::info!("applySnapshot: opened snapshot backend");
     tracing::info!("incoming-leader-snapshot-index" = view.index.get(), "applied snapshot");
     if view.cluster.is_removed(shared.member_id) {
         shared.removed.send_replace(true);
