@@ -1,7 +1,7 @@
 //! Who may call what: the rules of the table, and when a member serves at all.
 //!
-//! Invariant: with authentication on, everything but [`Rule::Open`] asks for an identity. What a
-//! rule leaves open (which keys) is checked where the keys are known.
+//! Invariant: with authentication on, everything but [`Rule::Open`] asks for an identity; a recipe
+//! does so with each call of the API that it makes. What a rule leaves open (which keys) is checked where the keys are known.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) enum Rule {
     Open,
     /// Allowed to read or write the keys in question, which is checked with them.
     Keys,
-    /// As `Keys`; a token that is refused has no code of its own, like all that a recipe says.
+    /// As the calls of which a recipe consists: each is admitted by itself, with the same token.
     Recipe,
     /// As `Keys` or `User`; a learner serves it too.
     LearnerToo,
@@ -67,11 +67,10 @@ impl Server {
     /// Who the caller's token says it is. Without authentication nobody asks; a token that is
     /// unknown is an error, none is nobody.
     async fn identify(&self, caller: &Caller, rule: Rule) -> Result<Identity, Error> {
-        if rule == Rule::Open {
+        if matches!(rule, Rule::Open | Rule::Recipe) {
             return Ok(Identity::default());
         }
-        let identity = self.identity(caller).await.map_err(|error| Error::from(Known::from(error)));
-        if rule == Rule::Recipe { identity.map_err(Error::into_unknown) } else { identity }
+        Ok(self.identity(caller).await.map_err(Known::from)?)
     }
 
     /// Who the caller is now, whatever is to be done.

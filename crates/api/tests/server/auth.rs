@@ -7,6 +7,7 @@ use proto::error::{Code, Error as Known};
 use proto::etcdserverpb::alarm_request::AlarmAction;
 use proto::etcdserverpb::watch_request::RequestUnion;
 use proto::etcdserverpb::{self as pb, WatchCreateRequest, WatchRequest};
+use proto::v3electionpb::LeaderRequest;
 use proto::v3lockpb::LockRequest;
 
 use crate::running::{Running, chunks, nobody, range, refusal};
@@ -148,6 +149,10 @@ async fn a_recipe_refuses_a_token_without_a_code_of_its_own() {
     let refused = member.lock(&stranger, lock).await.unwrap_err();
     let text = "etcdserver: invalid auth token";
     assert_eq!((refused.code, &*refused.message), (Code::Unknown, text));
+    // An observer is told nothing, not even that.
+    let observe = LeaderRequest { name: "e".into() };
+    let mut replies = member.observe(&stranger, observe).await.unwrap();
+    assert!(replies.next().await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
