@@ -14,6 +14,7 @@ use env::Monotonic;
 use telemetry::Registry;
 use types::Index;
 
+use crate::applying;
 use crate::commit::{Begun, Finished};
 use crate::handle::Node;
 use crate::log::Round;
@@ -196,6 +197,52 @@ impl ByHand {
                 cores.commit.tell(shared, finished);
                 self.stage = Stage::Idle;
                 self.commit_busy = false;
+            }
+        }
+    }
+
+    /// Whether everything that was written was told, so that it can be [stopped](Self::stop).
+    #[must_use]
+    pub const fn can_stop(&self) -> bool {
+        !self.log_busy && !self.commit_busy
+    }
+
+    /// Ends as a member does that is told to: what was proposed and applied is committed to the file,
+    /// and the log is closed last. All of it at once, as if nothing else happened meanwhile.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    ///
+    /// # Panics
+    /// While it cannot.
+    pub fn stop(mut self) -> Result<(), String> {
+        assert!(self.can_stop(), "what was written is told before the end");
+        let shared = Arc::clone(&self.shared);
+        self.shared.peers.stop();
+        shared.stopping.send_replace(true);
+        shared.watch.close();
+        WatchTurns::end(&shared);
+        shared.consensus.close();
+        shared.apply.complete(applying::Event::Tick);
+        while self.cores.apply.turn(&shared, Duration::ZERO)? == Turn::More {
+            self.write_all()?;
+        }
+        shared.commit.close();
+        self.write_all()?;
+        shared.log.close();
+        self.write_all()?;
+        self.cores.log.close(&shared)
+    }
+
+    /// Lets log and commits write until neither has more.
+    fn write_all(&mut self) -> Result<(), String> {
+        loop {
+            let mut writers = [Part::Log, Part::Commit].into_iter();
+            let Some(part) = writers.find(|part| self.due(*part).is_some()) else {
+                return Ok(());
+            };
+            if let Some(written) = self.try_turn(part)? {
+                self.tell(written);
             }
         }
     }

@@ -16,6 +16,8 @@ mod clocks;
 mod delivery;
 mod executor;
 mod faults;
+#[cfg(feature = "planted-bugs")]
+mod hunt;
 mod images;
 mod kernel;
 mod machine;
@@ -33,6 +35,8 @@ mod trace;
 
 pub use clients::Crowd;
 pub use faults::{Faults, Struck};
+#[cfg(feature = "planted-bugs")]
+pub use hunt::{Hunt, hunt};
 pub use images::{Life, Story, images_of};
 pub use network::Fates;
 pub use oracle::Compared;
