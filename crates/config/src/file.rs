@@ -1,8 +1,8 @@
 //! The configuration file: YAML whose keys are the names of flags, some of them in sections.
 //!
 //! Read as etcd does (server/embed/config.go): as JSON into typed fields. A key that is no setting
-//! is left out of account, one without a value leaves the default; a text takes any scalar, other
-//! types only their own; durations are nanoseconds.
+//! is left out of account, one without a value leaves the default; a value has its setting's type,
+//! so that a text of digits stands in quotes; durations are nanoseconds.
 
 use crate::Error;
 use crate::flag::{FlagSet, Kind};
@@ -199,8 +199,6 @@ fn text(flag: &Flag, path: &str, value: &Value) -> Result<String, String> {
         ("int", _, Some(number)) if i64::try_from(number).is_ok() => Ok(in_unit(flag, number)),
         ("uint", _, Some(number)) if fits(flag.kind, number) => Ok(number.to_string()),
         ("text", Value::String(text), _) => Ok(text.clone()),
-        ("text", Value::Bool(_) | Value::Number(_), Some(number)) => Ok(number.to_string()),
-        ("text", Value::Bool(_) | Value::Number(_), None) => Ok(value.to_string()),
         ("int" | "uint", Value::Number(number), _) => {
             Err(mismatch(path, &format!("number {number}"), wanted))
         }

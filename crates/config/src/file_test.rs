@@ -40,8 +40,8 @@ fn a_file_sets_what_flags_set() {
          corrupt-check-time: 5000000000\n\
          pre-vote: off\n\
          auto-compaction-mode: revision\n\
-         auto-compaction-retention: 5\n\
-         initial-cluster-token: true\n\
+         auto-compaction-retention: \"5\"\n\
+         initial-cluster-token: \"true\"\n\
          listen-peer-urls: http://127.0.0.1:1,http://127.0.0.1:2\n\
          listen-client-urls: http://127.0.0.1:3\n\
          log-outputs: [stdout, stderr]\n\
@@ -135,6 +135,12 @@ fn faults_of_a_file_are_in_etcds_words() {
         ("pre-vote: 1", "number", "Config.pre-vote of type bool"),
         ("log-outputs: stderr", "string", "Config.log-outputs of type []string"),
         ("cipher-suites: [5, a]", "number", "Config.cipher-suites of type string"),
+        (
+            "auto-compaction-retention: 5",
+            "number",
+            "Config.auto-compaction-retention of type string",
+        ),
+        ("name: on", "bool", "Config.name of type string"),
         ("name: [a]", "array", "Config.name of type string"),
         ("quota-backend-bytes: x", "string", "Config.quota-backend-bytes of type int64"),
         (
