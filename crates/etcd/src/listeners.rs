@@ -76,7 +76,9 @@ impl Listeners {
         let mut tasks = JoinSet::new();
         for (url, listener) in self.peers.drain(..) {
             tracing::info!(address = %url, "serving peer traffic");
-            tasks.spawn(httpd::serve(listener, service.clone(), limits(config), stop.clone()));
+            let service = service.clone();
+            let service = move |_| service.clone();
+            tasks.spawn(httpd::serve(listener, service, limits(config), stop.clone()));
         }
         tasks
     }
@@ -92,6 +94,7 @@ impl Listeners {
         for (url, listener) in self.metrics.drain(..) {
             tracing::info!(address = %url, "serving metrics");
             let service = ClientService::new(None, Some(endpoints.of_metrics()));
+            let service = move |remote| service.of(remote);
             tasks.spawn(httpd::serve(listener, service, limits(config), stop.clone()));
         }
     }
@@ -124,6 +127,7 @@ impl Listeners {
         for ((url, listener), service, traffic) in all {
             tracing::info!(traffic, address = %url, "serving client traffic insecurely; this is \
                 strongly discouraged!");
+            let service = move |remote| service.of(remote);
             tasks.spawn(httpd::serve(listener, service, limits(config), stop.clone()));
         }
         tasks

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use api::Service;
+use api::{Remote, Service};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -18,38 +18,68 @@ use rpc::{Grpc, GrpcBody};
 pub struct ClientService<S: Service> {
     grpc: Option<Grpc<S>>,
     endpoints: Option<Endpoints<S>>,
+    /// Who is at the other end of the connection.
+    remote: Option<Remote>,
 }
 
 impl<S: Service> ClientService<S> {
     /// The sides of a listener.
     pub const fn new(grpc: Option<Grpc<S>>, endpoints: Option<Endpoints<S>>) -> Self {
-        Self { grpc, endpoints }
+        Self { grpc, endpoints, remote: None }
+    }
+
+    /// The same for one connection.
+    #[must_use]
+    pub fn of(&self, remote: Option<Remote>) -> Self {
+        Self { grpc: self.grpc.clone(), endpoints: self.endpoints.clone(), remote }
     }
 }
 
 impl<S: Service> Clone for ClientService<S> {
     fn clone(&self) -> Self {
-        Self { grpc: self.grpc.clone(), endpoints: self.endpoints.clone() }
+        self.of(self.remote.clone())
     }
 }
 
 impl<S: Service> hyper::service::Service<Request<Incoming>> for ClientService<S> {
     type Response = Response<ClientBody>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         if rpc::is_grpc(&request)
             && let Some(grpc) = &self.grpc
         {
-            let answer = grpc.clone().call(request);
-            return Box::pin(async move { Ok(answer.await?.map(ClientBody::Grpc)) });
+            return Answering::Grpc(grpc.call(request, self.remote.as_ref()));
         }
         let Some(endpoints) = self.endpoints.clone() else {
-            return Box::pin(std::future::ready(Ok(nobody())));
+            return Answering::Plain(Box::pin(std::future::ready(nobody())));
         };
         let (parts, _) = request.into_parts();
-        Box::pin(async move { Ok(endpoints.call(&parts).await.map(ClientBody::Whole)) })
+        Answering::Plain(Box::pin(
+            async move { endpoints.call(&parts).await.map(ClientBody::Whole) },
+        ))
+    }
+}
+
+/// An answer of either side, to come.
+pub enum Answering {
+    /// Of gRPC.
+    Grpc(rpc::Answer),
+    /// Of plain HTTP.
+    Plain(Pin<Box<dyn Future<Output = Response<ClientBody>> + Send>>),
+}
+
+impl Future for Answering {
+    type Output = Result<Response<ClientBody>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Grpc(answer) => {
+                answer.as_mut().poll(context).map_ok(|answer| answer.map(ClientBody::Grpc))
+            }
+            Self::Plain(answer) => answer.as_mut().poll(context).map(Ok),
+        }
     }
 }
 

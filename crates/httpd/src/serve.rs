@@ -30,15 +30,16 @@ pub struct Limits {
 }
 
 /// Accepts and serves until `stop` turns true; then lets connections finish what they are at, for
-/// at most [`limits::DRAIN_TIMEOUT`].
+/// at most [`limits::DRAIN_TIMEOUT`]. Each connection has a service of its own, which is told who is
+/// at the other end.
 pub async fn serve<S, B>(
     listener: Listener,
-    service: S,
+    service: impl Fn(Option<Remote>) -> S + Send,
     settings: Limits,
     stop: watch::Receiver<bool>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    S: Clone + Send + 'static,
+    S: Send + 'static,
     S::Future: Send + 'static,
     B: Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -53,10 +54,11 @@ pub async fn serve<S, B>(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
+                    let remote = stream.remote().map(|remote| Remote::new(&remote));
                     connections.spawn(connection(
                         builder.clone(),
                         stream,
-                        service.clone(),
+                        service(remote),
                         stop.clone(),
                     ));
                 }
@@ -106,12 +108,8 @@ async fn connection<S, B>(
 {
     let begin = Begin::default();
     let begun = begin.clone();
-    let remote = stream.remote().map(|remote| Remote::new(&remote));
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         begun.done();
-        if let Some(remote) = &remote {
-            request.extensions_mut().insert(remote.clone());
-        }
         service.call(request)
     });
     let served = builder.serve_connection(
@@ -156,9 +154,11 @@ mod tests {
             panic!("not a TCP address")
         };
         let (stop, stopped) = watch::channel(false);
-        let service = service_fn(|_| async {
-            Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"here"))))
-        });
+        let service = |_| {
+            service_fn(|_| async {
+                Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"here"))))
+            })
+        };
         let settings = Limits { concurrent_streams_max: 100 };
         (address, stop, tokio::spawn(serve(listener, service, settings, stopped)))
     }

@@ -51,14 +51,18 @@ impl Slow {
         let (stop, stopped) = watch::channel(false);
         let (begun, permits) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let (has_begun, permitted) = (Arc::clone(&begun), Arc::clone(&permits));
-        let service = service_fn(move |_| {
-            has_begun.add_permits(1);
-            let permitted = Arc::clone(&permitted);
-            async move {
-                permitted.acquire().await.unwrap().forget();
-                Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"here"))))
-            }
-        });
+        let service = move |_| {
+            let (has_begun, permitted) = (Arc::clone(&has_begun), Arc::clone(&permitted));
+            service_fn(move |_| {
+                has_begun.add_permits(1);
+                let permitted = Arc::clone(&permitted);
+                async move {
+                    permitted.acquire().await.unwrap().forget();
+                    let body = Full::new(bytes::Bytes::from_static(b"here"));
+                    Ok::<_, Infallible>(Response::new(body))
+                }
+            })
+        };
         let task = serve(listener, service, Limits { concurrent_streams_max: 100 }, stopped);
         Self { address, begun, permits, stop, task: tokio::spawn(task) }
     }

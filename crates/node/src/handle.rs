@@ -111,20 +111,24 @@ impl Node {
     ///
     /// # Errors
     /// The refusal; too many or too large requests; a time-out, in Go's three wordings.
-    pub async fn propose(
+    pub fn propose(
         &self,
         who: Identity,
         mut request: InternalRaftRequest,
-    ) -> Result<Answer, Status> {
-        self.check_gap()?;
+    ) -> impl Future<Output = Result<Answer, Status>> + Send + '_ {
         let start = self.now();
         let kind = RequestKind::of(&request);
         let id = self.0.ids.next();
         request.header =
             Some(RequestHeader { id, username: who.user, auth_revision: who.revision });
-        let answer = self.propose_bytes(id, request.encode_to_vec()).await;
-        self.metrics().requests.proposed(kind, self.now().since(start), answer.is_ok());
-        answer
+        // The message is large and mostly empty: what waits keeps its bytes alone.
+        let data = request.encode_to_vec();
+        async move {
+            self.check_gap()?;
+            let answer = self.propose_bytes(id, data).await;
+            self.metrics().requests.proposed(kind, self.now().since(start), answer.is_ok());
+            answer
+        }
     }
 
     async fn propose_bytes(&self, id: u64, data: Vec<u8>) -> Result<Answer, Status> {
@@ -141,9 +145,11 @@ impl Node {
     ///
     /// # Errors
     /// As [`propose`](Self::propose).
-    pub async fn propose_as_root(&self, request: InternalRaftRequest) -> Result<Answer, Status> {
-        let who = self.root();
-        self.propose(who, request).await
+    pub fn propose_as_root(
+        &self,
+        request: InternalRaftRequest,
+    ) -> impl Future<Output = Result<Answer, Status>> + Send + '_ {
+        self.propose(self.root(), request)
     }
 
     /// The identity in which the member itself proposes.
@@ -250,23 +256,21 @@ impl Node {
                     self.sleep(DROPPED_PAUSE).await;
                 }
                 held.store(true, Ordering::Relaxed);
-                self.wait_for_leader().await;
+                tokio::select! {
+                    biased;
+                    () = self.wait_for_leader() => {}
+                    () = self.stopped() => return Err(Known::Stopped.into()),
+                }
             }
         };
-        tokio::select! {
-            biased;
-            answered = self.timeout(self.0.settings.request_timeout, attempts) => {
-                answered.unwrap_or_else(|_| {
-                    self.metrics().requests.gave_up();
-                    // What raft never took ends in Go with the bare deadline.
-                    let held = held.load(Ordering::Relaxed);
-                    let error =
-                        if held { Known::ContextDeadlineExceeded } else { self.timed_out(start) };
-                    Err(error.into())
-                })
-            }
-            () = self.stopped() => Err(Known::Stopped.into()),
-        }
+        let answered = self.timeout(self.0.settings.request_timeout, attempts).await;
+        answered.unwrap_or_else(|_| {
+            self.metrics().requests.gave_up();
+            // What raft never took ends in Go with the bare deadline.
+            let held = held.load(Ordering::Relaxed);
+            let error = if held { Known::ContextDeadlineExceeded } else { self.timed_out(start) };
+            Err(error.into())
+        })
     }
 
     fn refused(&self) -> Status {
@@ -489,7 +493,7 @@ impl Node {
 impl Node {
     /// Tells everybody that the member is about to stop: streams end, waiting requests are refused.
     pub fn begin_stop(&self) {
-        self.0.stopping.send_replace(true);
+        self.0.begin_stop();
     }
 
     /// Ends the member, and with it the process: whoever calls has seen that it cannot go on, such as

@@ -239,9 +239,15 @@ impl Shared {
         self.close();
     }
 
+    /// Tells everybody that the member is about to stop.
+    pub(crate) fn begin_stop(&self) {
+        self.stopping.send_replace(true);
+        self.waiters.close();
+    }
+
     /// Ends the queues, and with them the threads.
     pub(crate) fn close(&self) {
-        self.stopping.send_replace(true);
+        self.begin_stop();
         self.consensus.close();
         self.log.close();
         self.apply.close();

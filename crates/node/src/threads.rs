@@ -43,7 +43,7 @@ impl Threads {
             // A panic has been reported by the thread itself.
             let _ = thread.join();
         };
-        shared.stopping.send_replace(true);
+        shared.begin_stop();
         shared.watch.close();
         join(self.watch);
         shared.consensus.close();

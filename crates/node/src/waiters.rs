@@ -3,9 +3,11 @@
 //! Knows nothing of what they wait for. Sharded, since network threads register and the apply
 //! thread answers at the same time.
 //!
-//! Invariant: an id is answered at most once; a waiter that gave up leaves nothing behind.
+//! Invariant: an id is answered at most once; a waiter that gave up leaves nothing behind. Who waits
+//! when they are closed, or comes later, is never answered and hears so at once.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -18,6 +20,8 @@ type Shard<T> = HashMap<u64, oneshot::Sender<T>>;
 #[derive(Debug)]
 pub struct Waiters<T> {
     shards: Box<[Mutex<Shard<T>>]>,
+    /// Set before the shards are emptied, read while one is held: nobody slips in behind.
+    closed: AtomicBool,
 }
 
 /// A registered waiter. Dropping it takes it off the list.
@@ -30,7 +34,8 @@ pub struct Waiter<'a, T> {
 
 impl<T> Default for Waiters<T> {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, closed: AtomicBool::new(false) }
     }
 }
 
@@ -41,9 +46,21 @@ impl<T> Waiters<T> {
     /// When somebody waits for this id already: ids are unique.
     pub fn register(&self, id: u64) -> Waiter<'_, T> {
         let (sender, receiver) = oneshot::channel();
-        let before = self.shard(id).insert(id, sender);
-        assert!(before.is_none(), "request id {id:x} is given twice");
+        let mut shard = self.shard(id);
+        if !self.closed.load(Ordering::SeqCst) {
+            let before = shard.insert(id, sender);
+            assert!(before.is_none(), "request id {id:x} is given twice");
+        }
+        drop(shard);
         Waiter { waiters: self, id, receiver }
+    }
+
+    /// Tells all who wait, and all to come, that there are no more answers.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for shard in &*self.shards {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 
     /// Whether somebody here waits for the id.
@@ -94,6 +111,19 @@ mod tests {
         waiters.answer(7, "again");
         assert_eq!(waiter.receiver.try_recv(), Ok("mine"));
         assert!(!waiters.is_registered(7));
+    }
+
+    #[test]
+    fn who_waits_when_they_are_closed_hears_so() {
+        let waiters = Waiters::<()>::default();
+        let mut before = waiters.register(7);
+        waiters.close();
+        let mut behind = waiters.register(8);
+        for waiter in [&mut before, &mut behind] {
+            let answer = std::pin::pin!(waiter.answer());
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert_eq!(answer.poll(&mut context), std::task::Poll::Ready(None));
+        }
     }
 
     #[test]

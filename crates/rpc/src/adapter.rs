@@ -35,6 +35,28 @@ impl<S> Clone for Adapter<S> {
     }
 }
 
+/// Asks the API's method of this name; counts the call, and tells of it if it is slow.
+macro_rules! ask {
+    ($adapter:expr, $name:ident, $caller:expr, $remote:expr, $message:expr) => {{
+        let mut call = $adapter.calls.$name.begin();
+        call.received();
+        let message = $message;
+        let stats = crate::stats::Stats::begin(&message, $remote, $adapter.slow);
+        match $adapter.service.$name(&$caller, message).await {
+            Ok(reply) => {
+                call.sent();
+                call.succeeded();
+                stats.end(|| call.path(), Some(&reply));
+                Ok(reply)
+            }
+            Err(error) => {
+                stats.fail(|| call.path());
+                Err(call.failed(error))
+            }
+        }
+    }};
+}
+
 /// Unary methods of a tonic service trait, each handed to the API's method of the same name.
 ///
 /// Written in the form that `async_trait` gives an `async fn`, since it does not look into macros.
@@ -50,26 +72,15 @@ macro_rules! unary {
                 Self: 'async_trait,
             {
                 Box::pin(async move {
-                    let caller = crate::metadata::caller(request.metadata());
-                    let mut call = self.calls.$name.begin();
-                    call.received();
-                    let stats = crate::stats::Stats::begin(&request, self.slow);
-                    match self.service.$name(&caller, request.into_inner()).await {
-                        Ok(reply) => {
-                            call.sent();
-                            call.succeeded();
-                            stats.end(|| call.path(), Some(&reply));
-                            Ok(tonic::Response::new(reply))
-                        }
-                        Err(error) => {
-                            stats.end::<$reply>(|| call.path(), None);
-                            Err(call.failed(error))
-                        }
-                    }
+                    let caller = crate::metadata::caller(request.metadata().as_ref());
+                    let remote = request.extensions().get::<api::Remote>().cloned();
+                    let reply: Result<$reply, _> =
+                        crate::adapter::ask!(self, $name, caller, remote, request.into_inner());
+                    reply.map(tonic::Response::new)
                 })
             }
         )*
     };
 }
 
-pub(crate) use unary;
+pub(crate) use {ask, unary};

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use bytes::{Buf, BufMut};
+use bytes::{Buf, BufMut, Bytes};
 use prost::{Message, Name};
 use proto::DecodeError;
 use proto::etcdserverpb::TxnRequest;
@@ -61,10 +61,18 @@ impl<U: Message + Name + Default> Decoder for GuardedDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        traffic::received(buffer.remaining());
         let bytes = buffer.copy_to_bytes(buffer.remaining());
-        proto::decode_request(bytes).map(Some).map_err(refusal::<U>)
+        decode(bytes).map(Some)
     }
+}
+
+/// Reads a message that came.
+///
+/// # Errors
+/// The status to answer with.
+pub(crate) fn decode<U: Message + Name + Default>(bytes: Bytes) -> Result<U, Status> {
+    traffic::received(bytes.len());
+    proto::decode_request(bytes).map_err(refusal::<U>)
 }
 
 /// The status of a message that cannot be read.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use tonic::{Code, Status};
 
-use crate::routes::GrpcBody;
+use crate::unary::GrpcBody;
 
 const TIMEOUT: &str = "grpc-timeout";
 const ENCODING: &str = "grpc-encoding";

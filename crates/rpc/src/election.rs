@@ -24,7 +24,7 @@ impl<S: Service> Election for Adapter<S> {
         &self,
         request: Request<pb::LeaderRequest>,
     ) -> Result<Response<Self::ObserveStream>, Status> {
-        let caller = metadata::caller(request.metadata());
+        let caller = metadata::caller(request.metadata().as_ref());
         let mut call = self.calls.observe.begin();
         call.received();
         self.service.admit_stream(&caller).map_err(|error| call.failed(error))?;

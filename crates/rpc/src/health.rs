@@ -48,7 +48,7 @@ impl<S: Service> Health for Adapter<S> {
         &self,
         request: Request<pb::HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let caller = crate::metadata::caller(request.metadata());
+        let caller = crate::metadata::caller(request.metadata().as_ref());
         let call = self.calls.health_watch.begin();
         call.received();
         let known = request.get_ref().service == WHOLE_SERVER;

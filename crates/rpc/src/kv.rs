@@ -26,7 +26,7 @@ impl<S: Service> Kv for Adapter<S> {
         &self,
         request: Request<pb::RangeRequest>,
     ) -> Result<Response<Self::RangeStreamStream>, Status> {
-        let caller = metadata::caller(request.metadata());
+        let caller = metadata::caller(request.metadata().as_ref());
         let mut call = self.calls.range_stream.begin();
         call.received();
         self.service.admit_stream(&caller).map_err(|error| call.failed(error))?;

@@ -38,7 +38,7 @@ impl<S: Service> Lease for Adapter<S> {
         &self,
         request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
-        let caller = metadata::caller(request.metadata());
+        let caller = metadata::caller(request.metadata().as_ref());
         let mut call = self.calls.lease_keep_alive.begin();
         self.service.admit_stream(&caller).map_err(|error| call.failed(error))?;
         let (sender, answers) = mpsc::channel(KEEP_ALIVES_MAX);

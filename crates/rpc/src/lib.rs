@@ -23,9 +23,11 @@ mod stats;
 mod status;
 mod stream;
 mod traffic;
+mod unary;
 mod watch;
 
-pub use routes::{Grpc, GrpcBody, Settings, is_grpc};
+pub use routes::{Answer, Grpc, Settings, is_grpc};
+pub use unary::GrpcBody;
 
 /// The generated services.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

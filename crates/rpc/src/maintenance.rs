@@ -27,7 +27,7 @@ impl<S: Service> Maintenance for Adapter<S> {
         &self,
         request: Request<pb::SnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
-        let caller = metadata::caller(request.metadata());
+        let caller = metadata::caller(request.metadata().as_ref());
         let mut call = self.calls.snapshot.begin();
         call.received();
         let replies = self.service.snapshot(&caller, request.into_inner()).await;

@@ -1,7 +1,7 @@
 //! What of a call's metadata the API wants to know.
 
 use api::Caller;
-use tonic::metadata::MetadataMap;
+use http::HeaderMap;
 
 /// Metadata key of the token.
 const TOKEN: &str = "token";
@@ -11,7 +11,7 @@ const AUTHORIZATION: &str = "authorization";
 const HAS_LEADER: &str = "hasleader";
 
 /// Reads the caller off a call's metadata; what is not text counts as absent, as in Go.
-pub(crate) fn caller(metadata: &MetadataMap) -> Caller {
+pub(crate) fn caller(metadata: &HeaderMap) -> Caller {
     let text = |key| metadata.get(key).and_then(|value| value.to_str().ok());
     Caller {
         token: text(TOKEN).or_else(|| text(AUTHORIZATION)).map(str::to_owned),

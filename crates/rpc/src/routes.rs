@@ -4,10 +4,9 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use api::Service;
+use api::{Caller, Remote, Service};
 use bytes::Bytes;
 use http::{Request, Response, Uri, header};
 use http_body::Body;
@@ -27,14 +26,15 @@ use crate::grpc::etcdserverpb::{
 use crate::grpc::health::health_server::HealthServer;
 use crate::grpc::v3electionpb::election_server::ElectionServer;
 use crate::grpc::v3lockpb::lock_server::LockServer;
+use crate::metadata;
 use crate::status::status;
 use crate::traffic::{Shape, Traffic};
-
-/// What a gRPC answer is made of.
-pub type GrpcBody = tonic::body::Body;
+use crate::unary::{self, Arrived, GrpcBody};
 
 /// What a request may weigh beyond `--max-request-bytes` (etcd's `grpcOverheadBytes`).
 const OVERHEAD_BYTES: usize = 512 << 10;
+/// The service of keys and values.
+const KV: &str = "etcdserverpb.KV";
 
 /// What the flags decide about calls.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +56,18 @@ pub fn is_grpc<B>(request: &Request<B>) -> bool {
     encoding.is_some_and(|encoding| matches!(encoding, [] | [b'+' | b';', ..]))
 }
 
-/// The gRPC services of a member.
+/// The gRPC services of a member. Cheap to clone.
 #[derive(Debug)]
-pub struct Grpc<S: Service> {
+pub struct Grpc<S: Service>(Arc<Services<S>>);
+
+impl<S: Service> Clone for Grpc<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[derive(Debug)]
+struct Services<S: Service> {
     kv: KvServer<Adapter<S>>,
     watch: WatchServer<Adapter<S>>,
     lease: LeaseServer<Adapter<S>>,
@@ -68,27 +77,15 @@ pub struct Grpc<S: Service> {
     lock: LockServer<Adapter<S>>,
     election: ElectionServer<Adapter<S>>,
     health: HealthServer<Adapter<S>>,
+    /// What is behind all of them.
+    adapter: Adapter<S>,
     traffic: Arc<Traffic>,
+    /// What a message may weigh.
+    message_bytes_max: usize,
 }
 
-impl<S: Service> Clone for Grpc<S> {
-    fn clone(&self) -> Self {
-        Self {
-            kv: self.kv.clone(),
-            watch: self.watch.clone(),
-            lease: self.lease.clone(),
-            cluster: self.cluster.clone(),
-            maintenance: self.maintenance.clone(),
-            auth: self.auth.clone(),
-            lock: self.lock.clone(),
-            election: self.election.clone(),
-            health: self.health.clone(),
-            traffic: Arc::clone(&self.traffic),
-        }
-    }
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<GrpcBody>, Infallible>> + Send>>;
+/// An answer to come.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Response<GrpcBody>, Infallible>> + Send>>;
 
 impl<S: Service> Grpc<S> {
     /// The services over an API; `registry` shows how they are called.
@@ -101,16 +98,16 @@ impl<S: Service> Grpc<S> {
             traffic: Arc::clone(&traffic),
             slow: settings.slow_call,
         };
-        let request_bytes_max = settings.request_bytes_max.saturating_add(OVERHEAD_BYTES);
+        let message_bytes_max = settings.request_bytes_max.saturating_add(OVERHEAD_BYTES);
         macro_rules! server {
             ($server:ident) => {
                 $server::new(adapter.clone())
                     .accept_compressed(CompressionEncoding::Gzip)
-                    .max_decoding_message_size(request_bytes_max)
+                    .max_decoding_message_size(message_bytes_max)
                     .max_encoding_message_size(usize::MAX)
             };
         }
-        Self {
+        Self(Arc::new(Services {
             kv: server!(KvServer),
             watch: server!(WatchServer),
             lease: server!(LeaseServer),
@@ -120,15 +117,17 @@ impl<S: Service> Grpc<S> {
             lock: server!(LockServer),
             election: server!(ElectionServer),
             health: server!(HealthServer),
+            adapter,
             traffic,
-        }
+            message_bytes_max,
+        }))
     }
 
-    /// Answers a request.
-    pub fn call<B>(&mut self, request: Request<B>) -> Answer
+    /// Answers a request that came from here.
+    pub fn call<B>(&self, mut request: Request<B>, remote: Option<&Remote>) -> Answer
     where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + Unpin + 'static,
     {
         let refuse =
             |refusal: Status| -> Answer { Box::pin(std::future::ready(Ok(refusal.into_http()))) };
@@ -141,8 +140,21 @@ impl<S: Service> Grpc<S> {
             Ok(names) => names,
             Err(refusal) => return refuse(refusal),
         };
-        if let Err(refusal) = self.traffic.count(request.headers(), Shape::of(method)) {
+        if let Err(refusal) = self.0.traffic.count(request.headers(), Shape::of(method)) {
             return refuse(status(refusal.into()));
+        }
+        if service == KV && unary::is_plain(request.headers()) {
+            let remote = remote.cloned();
+            match method {
+                "Range" => return self.short(request, remote, timeout, unary::range),
+                "Put" => return self.short(request, remote, timeout, unary::put),
+                "DeleteRange" => return self.short(request, remote, timeout, unary::delete_range),
+                "Txn" => return self.short(request, remote, timeout, unary::txn),
+                _ => {}
+            }
+        }
+        if let Some(remote) = remote {
+            request.extensions_mut().insert(remote.clone());
         }
         macro_rules! route {
             ($($field:ident: $server:ident),*) => {
@@ -152,7 +164,8 @@ impl<S: Service> Grpc<S> {
                         refuse(edge::unknown_method(service, method))
                     }
                     <$server<Adapter<S>> as NamedService>::NAME => {
-                        Box::pin(finish(self.$field.call(request), timeout, uri))
+                        let answer = self.0.$field.clone().call(request);
+                        in_time(Box::pin(reworded(answer, uri)), timeout)
                     })*
                     _ => refuse(Status::unimplemented(format!("unknown service {service}"))),
                 }
@@ -170,46 +183,67 @@ impl<S: Service> Grpc<S> {
             health: HealthServer
         )
     }
-}
 
-impl<S: Service, B> tower::Service<Request<B>> for Grpc<S>
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
-{
-    type Response = Response<GrpcBody>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Answer {
-        Self::call(self, request)
-    }
-}
-
-/// Waits for a method's answer as long as its caller does.
-async fn finish(
-    answer: impl Future<Output = Result<Response<GrpcBody>, Infallible>>,
-    timeout: Option<Duration>,
-    uri: Uri,
-) -> Result<Response<GrpcBody>, Infallible> {
-    let mut response = match timeout {
-        None => answer.await?,
-        Some(Duration::ZERO) => return Ok(edge::too_late()),
-        Some(timeout) => {
-            let mut answer = Box::pin(answer);
-            match tokio::time::timeout(timeout, &mut answer).await {
-                Ok(answered) => answered?,
-                Err(_) => {
-                    calls::out_of_time(|| drop(answer));
-                    return Ok(edge::too_late());
+    /// Answers a call of one of the key-value service's unary methods the short way, if its body
+    /// turns out to be plain.
+    fn short<B, F>(
+        &self,
+        request: Request<B>,
+        remote: Option<Remote>,
+        timeout: Option<Duration>,
+        method: impl FnOnce(Adapter<S>, Caller, Option<Remote>, Bytes) -> F + Send + 'static,
+    ) -> Answer
+    where
+        F: Future<Output = Response<GrpcBody>> + Send + 'static,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + Unpin + 'static,
+    {
+        let services = Arc::clone(&self.0);
+        let answer = async move {
+            let (mut head, body) = request.into_parts();
+            match unary::read(body, services.message_bytes_max).await {
+                Arrived::Message(message) => {
+                    let caller = metadata::caller(&head.headers);
+                    drop(head);
+                    Ok(method(services.adapter.clone(), caller, remote, message).await)
+                }
+                Arrived::Other(body) => {
+                    if let Some(remote) = remote {
+                        head.extensions.insert(remote);
+                    }
+                    let uri = head.uri.clone();
+                    let answer = services.kv.clone().call(Request::from_parts(head, body));
+                    reworded(answer, uri).await
                 }
             }
-        }
-    };
+        };
+        in_time(Box::pin(answer), timeout)
+    }
+}
+
+/// Waits for an answer as long as its caller does.
+fn in_time(mut answer: Answer, timeout: Option<Duration>) -> Answer {
+    match timeout {
+        None => answer,
+        Some(Duration::ZERO) => Box::pin(std::future::ready(Ok(edge::too_late()))),
+        Some(timeout) => Box::pin(async move {
+            match tokio::time::timeout(timeout, &mut answer).await {
+                Ok(answered) => answered,
+                Err(_) => {
+                    calls::out_of_time(|| drop(answer));
+                    Ok(edge::too_late())
+                }
+            }
+        }),
+    }
+}
+
+/// A method's answer in grpc-go's words.
+async fn reworded(
+    answer: impl Future<Output = Result<Response<tonic::body::Body>, Infallible>>,
+    uri: Uri,
+) -> Result<Response<GrpcBody>, Infallible> {
+    let mut response = answer.await?.map(GrpcBody::from);
     if let Ok((service, method)) = names(path(&uri)) {
         edge::reword(&mut response, service, method);
     }

@@ -40,13 +40,13 @@ struct Numbers {
 }
 
 impl Stats {
-    pub(crate) fn begin<T: Any>(request: &tonic::Request<T>, slow: Duration) -> Self {
-        Self {
-            slow,
-            remote: request.extensions().get::<Remote>().cloned(),
-            began: Instant::now(),
-            request: Told::of(request.get_ref()),
-        }
+    pub(crate) fn begin<T: Any>(request: &T, remote: Option<Remote>, slow: Duration) -> Self {
+        Self { slow, remote, began: Instant::now(), request: Told::of(request) }
+    }
+
+    /// The call has ended without an answer.
+    pub(crate) fn fail(self, path: impl FnOnce() -> String) {
+        self.end(path, None::<&()>);
     }
 
     /// The call has ended, with this reply if it was answered.

@@ -25,7 +25,7 @@ impl<S: Service> Watch for Adapter<S> {
         &self,
         request: Request<Streaming<pb::WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let caller = metadata::caller(request.metadata());
+        let caller = metadata::caller(request.metadata().as_ref());
         let mut call = self.calls.watch.begin();
         self.service.admit_stream(&caller).map_err(|error| call.failed(error))?;
         let opened = self.service.watch(&caller).await;

@@ -191,11 +191,11 @@ impl Server {
     }
 
     /// Proposes a request in the caller's name and waits for what comes of it.
-    pub(crate) async fn propose(
+    pub(crate) fn propose(
         &self,
         who: &Admitted,
         request: InternalRaftRequest,
-    ) -> Result<Answer, Error> {
-        self.node.propose(who.identity.clone(), request).await
+    ) -> impl Future<Output = Result<Answer, Error>> + Send + '_ {
+        self.node.propose(who.identity.clone(), request)
     }
 }

@@ -18,6 +18,12 @@ impl Server {
         if self.node.quota().has_room(self.node.sizes().size(), cost) {
             return Ok(());
         }
+        // Boxed, since hardly any request comes here and each would carry the place for it.
+        Box::pin(self.raise_no_space()).await;
+        Err(Known::NoSpace.into())
+    }
+
+    async fn raise_no_space(&self) {
         let (_, member) = self.node.ids();
         if !self.node.view().alarms.is_raised_by(member, AlarmType::Nospace) {
             let alarm = AlarmRequest {
@@ -31,6 +37,5 @@ impl Server {
                 tracing::warn!(%error, "failed to raise the alarm NOSPACE");
             }
         }
-        Err(Known::NoSpace.into())
     }
 }
