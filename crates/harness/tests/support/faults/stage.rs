@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const SERVICE_MAX: Duration = Duration::from_secs(60);
 
 /// How long one try may take. A client with patience would hide how long it waited.
-const TRY_MAX: Duration = Duration::from_secs(1);
+const TRY_MAX: Duration = Duration::from_millis(500);
 
 const TRY_PAUSE: Duration = Duration::from_millis(20);
 
