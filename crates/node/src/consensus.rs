@@ -215,12 +215,6 @@ impl<R> Consensus<R> {
         }
     }
 
-    /// Whether there is nobody to send to.
-    #[must_use]
-    pub fn is_alone(&self) -> bool {
-        self.raw.is_alone()
-    }
-
     /// What others may know.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -78,9 +78,10 @@ impl RaftTurns {
 
     /// Waits for at most so long if there is nothing to do.
     pub(crate) fn turn(&mut self, shared: &Shared, wait: Duration) {
-        // What is proposed meanwhile would only wait behind the append that the log is at, unless
-        // others can begin to store it.
-        if self.appending > 0 && self.consensus.is_alone() {
+        // What is proposed meanwhile would wait behind the append that the log is at. Others could
+        // begin to store it a little sooner, but each append by itself costs every member a round
+        // (etcd, too, gives raft's next work out when the last is stored).
+        if self.appending > 0 {
             shared.consensus.drain_busy(&mut self.events, Some(wait));
         } else {
             shared.consensus.drain(&mut self.events, Some(wait));

@@ -441,12 +441,6 @@ impl<S: Storage> RawNode<S> {
         }
     }
 
-    /// Whether the configuration has no other member than this one.
-    #[must_use]
-    pub fn is_alone(&self) -> bool {
-        self.raft.tracker.progress().keys().all(|id| *id == self.raft.id)
-    }
-
     /// Whether this member leads and is asked to hand over.
     #[must_use]
     pub fn is_transferring(&self) -> bool {
