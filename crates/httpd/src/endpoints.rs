@@ -194,3 +194,49 @@ impl<'a> Endpoint<'a> {
         matches!(self, Self::Metrics)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use telemetry::Kind;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+    /// More than there should be.
+    const READINGS_MAX: usize = 32;
+
+    #[tokio::test]
+    async fn many_readers_of_the_metrics_share_readings() {
+        let registry = Registry::new();
+        let scrapes = Scrapes::new(&registry);
+        let (begun, begins) = mpsc::sync_channel(READINGS_MAX);
+        let (allow, allowed) = mpsc::sync_channel::<()>(READINGS_MAX);
+        let allowed = std::sync::Mutex::new(allowed);
+        registry.collect("readings", "", Kind::Counter, move |samples| {
+            begun.send(()).expect("the test listens");
+            allowed.lock().expect("one reading at a time").recv().expect("the test allows it");
+            samples.add("", &[], 1.0);
+        });
+        let read = || {
+            let (scrapes, registry) = (scrapes.clone(), registry.clone());
+            tokio::spawn(async move { scrapes.page(&registry).await })
+        };
+        let first = read();
+        tokio::task::yield_now().await;
+        begins.recv_timeout(DEADLINE).expect("the first reading begins");
+        // Who asks now has to see what has happened since the first reading began.
+        let others: Vec<_> = (0..20).map(|_| read()).collect();
+        tokio::task::yield_now().await;
+        allow.send(()).expect("the reading waits");
+        assert!(!first.await.expect("it does not panic").is_empty());
+        allow.send(()).expect("the reading waits");
+        for other in others {
+            assert!(!other.await.expect("it does not panic").is_empty());
+        }
+        assert_eq!(begins.try_iter().count(), 1, "one reading for twenty");
+        assert_eq!(scrapes.begun.load(Ordering::SeqCst), 2);
+    }
+}
