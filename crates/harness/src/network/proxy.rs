@@ -1,7 +1,8 @@
 //! A TCP proxy that delays what passes through it. The order of bytes stays, as TCP promises it.
 
-use anyhow::{Context, Result};
-use rustix::net::{AddressFamily, SocketType};
+use anyhow::{Context, Result, bail};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, sockopt};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +15,10 @@ const PIECE_BYTES_MAX: usize = 64 << 10;
 
 /// Pieces under way in one direction of a connection; then the sender has to wait.
 const PIECES_MAX: usize = 256;
+
+/// How long an attempt to connect may take, and how many there are.
+const CONNECT_MAX: Duration = Duration::from_millis(300);
+const CONNECT_TRIES: u32 = 40;
 
 /// What happens to bytes on one way of a link.
 #[derive(Debug)]
@@ -159,12 +164,26 @@ fn pass(client: TcpStream, route: &Route, shared: &Shared) -> Result<()> {
     Ok(())
 }
 
+/// Tries often: where a link is cut for a while, whoever connects has to wait no longer for it than
+/// without a proxy, which the pauses of one attempt's own repetitions would add to theirs.
 fn connect(route: &Route) -> Result<TcpStream> {
+    for _ in 0..CONNECT_TRIES {
+        match attempt(route) {
+            Err(Errno::INPROGRESS | Errno::AGAIN) => {}
+            outcome => return outcome.context("connect"),
+        }
+    }
+    bail!("{} does not answer", route.target)
+}
+
+fn attempt(route: &Route) -> rustix::io::Result<TcpStream> {
     let family = if route.source.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = rustix::net::socket(family, SocketType::STREAM, None).context("make a socket")?;
-    let source = SocketAddr::from((route.source, 0));
-    rustix::net::bind(&socket, &source).context("bind a socket")?;
-    rustix::net::connect(&socket, &route.target).context("connect")?;
+    let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+    rustix::net::bind(&socket, &SocketAddr::from((route.source, 0)))?;
+    // A connection that is not there by then is given up.
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(CONNECT_MAX))?;
+    rustix::net::connect(&socket, &route.target)?;
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, None)?;
     Ok(TcpStream::from(socket))
 }
 
@@ -242,6 +261,33 @@ mod tests {
         weather.calm();
         let fastest = (0..20).map(|_| answer_time(&mut stream)).min().unwrap();
         assert!(fastest < Duration::from_millis(100), "{fastest:?} without delay");
+    }
+
+    #[test]
+    fn a_target_that_takes_nobody_for_a_while_is_tried_again() {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        rustix::net::listen(&socket, 0).unwrap();
+        let listener = TcpListener::from(socket);
+        let route = Route {
+            target: listener.local_addr().unwrap(),
+            source: IpAddr::from(Ipv4Addr::LOCALHOST),
+            forward: Arc::new(Weather::new(1)),
+            back: Arc::new(Weather::new(2)),
+        };
+        let mut waiting = Vec::new();
+        let refusal = loop {
+            match attempt(&route) {
+                Ok(stream) => waiting.push(stream),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refusal, Errno::INPROGRESS);
+        let connecting = std::thread::spawn(move || connect(&route).unwrap());
+        for _ in 0..=waiting.len() {
+            listener.accept().unwrap();
+        }
+        connecting.join().unwrap();
     }
 
     #[test]
