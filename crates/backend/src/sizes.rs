@@ -27,6 +27,12 @@ impl Sizes {
         numbers.committed.load(Ordering::Relaxed) + numbers.buffered.load(Ordering::Relaxed)
     }
 
+    /// Bytes of the file up to its high-water mark, as of the last commit: whole pages.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.numbers.committed.load(Ordering::Relaxed)
+    }
+
     /// Bytes of the file that hold something: without its free pages and without what waits to be
     /// committed.
     #[must_use]

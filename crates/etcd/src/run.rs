@@ -29,6 +29,9 @@ enum End {
 
 /// Runs the server until it is told to stop.
 pub fn run(config: &Config, disk: Arc<dyn Disk>) -> ExitCode {
+    if let Err(error) = signals::let_long_files_fail() {
+        tracing::warn!(%error, "a file that grows too long ends the server without a word");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => {

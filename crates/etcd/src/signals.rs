@@ -40,6 +40,17 @@ impl Signal {
     }
 }
 
+/// Lets a write that would make a file longer than this process may (`ulimit -f`, `LimitFSIZE`)
+/// fail like any other, with the reason, in the place of the signal that ends the process without
+/// one.
+///
+/// # Errors
+/// When the system does not let the signal be caught.
+pub fn let_long_files_fail() -> std::io::Result<()> {
+    let caught = std::sync::Arc::default();
+    signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), caught).map(|_| ())
+}
+
 /// Waits for one.
 ///
 /// # Errors

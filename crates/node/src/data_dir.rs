@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use env::Disk;
+use env::{Disk, OpenMode};
 
 /// The folder of a member in its data directory.
 const MEMBER: &str = "member";
@@ -147,6 +147,7 @@ pub fn create(disk: &dyn Disk, paths: &Paths) -> Result<(), Error> {
             move |source| Error::Io { action, path, source }
         };
         disk.create_dir_all(path).map_err(context("create"))?;
+        touch(disk, path)?;
         let mode = disk.metadata(path).map_err(context("look at"))?.mode;
         if mode & 0o077 != 0 {
             tracing::warn!(dir = %path.display(), mode = %format!("{mode:o}"),
@@ -154,6 +155,14 @@ pub fn create(disk: &dyn Disk, paths: &Paths) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Sees that files can be made in a directory, as etcd does: by making one, under etcd's name.
+fn touch(disk: &dyn Disk, directory: &Path) -> Result<(), Error> {
+    let file = directory.join(".touch");
+    let made = disk.open(&file, OpenMode::Truncate).and_then(|_| disk.remove_file(&file));
+    let action = "cannot access data directory: open";
+    made.map_err(|source| Error::Io { action, path: file, source })
 }
 
 #[cfg(test)]

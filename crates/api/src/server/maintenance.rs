@@ -44,7 +44,7 @@ pub(crate) async fn status(
     Ok(pb::StatusResponse {
         header: server.header(view.read.revision()),
         version: SERVER.to_string(),
-        db_size: sizes.size() as i64,
+        db_size: sizes.committed() as i64,
         leader: raft.leader.get(),
         raft_index: raft.committed.get(),
         raft_term: raft.term.get(),

@@ -46,8 +46,9 @@ fn contains(data: &[u8], part: &[u8]) -> bool {
 }
 
 /// Lines about a machine that was busy, and about flags that every test uses.
-const NOT_ABOUT_PEERS: [&str; 6] = [
+const NOT_ABOUT_PEERS: [&str; 7] = [
     "apply request took too long",
+    "request stats",
     "slow fdatasync",
     "waiting for ReadIndex response took too long, retrying",
     "leader failed to send out heartbeat on time; took too long, leader is overloaded likely from slow disk",

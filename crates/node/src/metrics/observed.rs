@@ -53,7 +53,7 @@ fn sizes(registry: &Registry, shared: &Arc<Shared>) {
         shared,
         "etcd_mvcc_db_total_size_in_bytes",
         "The size of the database file.",
-        |shared| shared.sizes.size() as f64,
+        |shared| shared.sizes.committed() as f64,
     );
     number(
         registry,
