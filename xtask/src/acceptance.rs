@@ -11,15 +11,32 @@ pub struct Program {
 }
 
 /// In the order in which they run.
-pub const PROGRAMS: &[Program] = &[Program {
-    name: "fail points",
-    command: &[
-        "cargo",
-        "test",
-        "--quiet",
-        "--package=etcd",
-        "--package=backend",
-        "--features=etcd/failpoints,backend/failpoints",
-        "--test=failpoints",
-    ],
-}];
+pub const PROGRAMS: &[Program] = &[
+    Program {
+        name: "fail points",
+        command: &[
+            "cargo",
+            "test",
+            "--quiet",
+            "--package=etcd",
+            "--package=backend",
+            "--features=etcd/failpoints,backend/failpoints",
+            "--test=failpoints",
+        ],
+    },
+    // Seeds and images in their full numbers, and the quick planted bugs.
+    Program {
+        name: "simulator",
+        command: &[
+            "env",
+            "OXETCD_SEEDS=150",
+            "OXETCD_IMAGES=1250",
+            "cargo",
+            "test",
+            "--quiet",
+            "--profile=simulator",
+            "--package=sim",
+            "--features=planted-bugs",
+        ],
+    },
+];

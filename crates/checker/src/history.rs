@@ -171,9 +171,15 @@ impl Outcome {
             Some(Known::LeaseNotFound) => Refusal::LeaseNotFound,
             Some(Known::LeaseExist) => Refusal::LeaseExists,
             Some(Known::KeyNotFound) => Refusal::KeyNotFound,
-            Some(Known::NoSpace | Known::TooManyRequests | Known::DuplicateKey) => {
-                Refusal::Other(message.to_owned())
-            }
+            Some(
+                Known::NoSpace
+                | Known::TooManyRequests
+                | Known::DuplicateKey
+                | Known::UserEmpty
+                | Known::InvalidAuthToken
+                | Known::AuthOldRevision
+                | Known::PermissionDenied,
+            ) => Refusal::Other(message.to_owned()),
             _ => return Self::Unknown,
         };
         Self::Refused { end, reason }

@@ -13,8 +13,11 @@
 //! lease's keys go together and not before its time, L2 its time is only ever extended, L3 only a
 //! live lease is renewed.
 //!
+//! [`Calls`] makes calls of which there is something to judge.
+//!
 //! Pure: no I/O, no clock, no threads. Knows nothing of servers, connections or faults.
 
+mod calls;
 mod check;
 mod evaluate;
 mod history;
@@ -29,6 +32,7 @@ mod store;
 mod times;
 mod watches;
 
+pub use calls::Calls;
 pub use check::check;
 pub use history::{
     Base, Call, Final, Hash, Header, History, Member, Operation, Outcome, Refusal, Reply, Time,

@@ -1,7 +1,7 @@
 //! Clients that write and read keys.
 
-use crate::calls::Calls;
 use crate::session::Session;
+use checker::Calls;
 use env::Rng as _;
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! [`Load::start`] starts them: some write and read keys, some live with leases, some watch on every
 //! member, one compacts and compares hashes. What they do follows from a seed, when they do it from
 //! the cluster. [`Load::finish`] waits until all is quiet and gives the [`Recording`]. [`Api`] is the
-//! connection that they use, [`Calls`] what one that works with keys asks for.
+//! connection that they use.
 //!
 //! For tests only. Knows nothing of processes or faults: members are addresses, and the test says
 //! when one was started again ([`Load::restarted`]).
@@ -12,7 +12,6 @@
 //! value that is put is unique in its recording.
 
 mod api;
-mod calls;
 mod compactor;
 mod finish;
 mod kv;
@@ -24,7 +23,6 @@ mod shared;
 mod watcher;
 
 pub use api::Api;
-pub use calls::Calls;
 pub use compactor::Where;
 pub use load::{Load, Plan, Recording};
 pub use send::Failure;

@@ -1,7 +1,6 @@
 //! A load: its plan, its start, and what it gives.
 
 use crate::api::Api;
-use crate::calls::Calls;
 use crate::compactor::Where;
 use crate::lender::{Habit, Lender};
 use crate::send::Failure;
@@ -11,7 +10,7 @@ use crate::watcher::{Place, Watcher};
 use crate::{compactor, finish, kv};
 use anyhow::Result;
 use bytes::Bytes;
-use checker::{Call, History, Member, Outcome, Time};
+use checker::{Call, Calls, History, Member, Outcome, Time};
 use env::{Rng as _, SeededRng};
 use proto::etcdserverpb::WatchCreateRequest;
 use proto::etcdserverpb::watch_create_request::FilterType;

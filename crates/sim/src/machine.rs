@@ -8,7 +8,7 @@ use node::by_hand::{ByHand, Part};
 use node::{Options, World};
 use simenv::{Latency, SimClock, SimDisk};
 use telemetry::Registry;
-use types::MemberId;
+use types::{Index, MemberId};
 
 use crate::clocks::Clocks;
 use crate::executor::{Local, TaskId};
@@ -55,6 +55,8 @@ pub struct Machine {
     pub(crate) free_at: [Monotonic; Part::ALL.len()],
     /// Until when the start is at its last reads and writes.
     pub(crate) disk_until: Monotonic,
+    /// When its files were closed, and what was applied then, if the last process was stopped.
+    pub(crate) closed: Option<(Monotonic, Index)>,
     /// Until when the disk is busy with what was asked of it so far.
     pub(crate) busy_until: Monotonic,
     /// Until when the process does not get to run.
@@ -81,6 +83,7 @@ impl Machine {
             clock: SimClock::new(),
             free_at: Default::default(),
             disk_until: Monotonic(0),
+            closed: None,
             busy_until: Monotonic(0),
             paused_until: Monotonic(0),
         }

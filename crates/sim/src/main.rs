@@ -4,10 +4,12 @@
 use std::num::NonZero;
 use std::process::ExitCode;
 
-use sim::{Lines, Plan, Sum, run};
+use sim::{Lines, Plan, Sum, run_with};
 
-const USAGE: &str = "usage: sim --seed N [--seeds COUNT] [--jobs COUNT]
-                [--plant BUG] [--hunt BUG|all [--seconds EACH]]";
+const USAGE: &str =
+    "usage: sim --seed N [--seeds COUNT] [--jobs COUNT] [--minimize RUNS] [--page FILE]
+           [--plant BUG]
+       sim --hunt BUG|all [--seconds EACH] [--seed FIRST] [--jobs COUNT]";
 
 fn main() -> ExitCode {
     let Some(arguments) = Arguments::read() else {
@@ -32,11 +34,28 @@ fn run_seeds(arguments: &Arguments) -> bool {
         print!("{sum}");
         return sum.wrong.is_empty();
     }
-    let plan = Plan::of(seed);
+    let (mut plan, mut strikes) = (Plan::of(seed), Plan::of(seed).strikes());
+    if let Some(runs) = arguments.minimize {
+        match sim::minimize(&plan, runs) {
+            Some(least) => {
+                (plan, strikes) = (least.plan, least.strikes);
+                println!("{} runs, {} faults are left", least.runs, strikes.len());
+                strikes.iter().for_each(|strike| println!("{strike:?}"));
+            }
+            None => println!("nothing goes wrong"),
+        }
+    }
     println!("{plan:#?}");
-    let outcome = run(&plan, Lines::Printed);
+    let lines = if arguments.page.is_some() { Lines::Last(usize::MAX) } else { Lines::Printed };
+    let mut outcome = run_with(&plan, &strikes, lines);
     for (name, count) in outcome.counts.named() {
         println!("{count:>12} {name}");
+    }
+    if let Some(path) = &arguments.page {
+        if let Err(error) = std::fs::write(path, sim::page(&outcome)) {
+            eprintln!("{path} cannot be written: {error}");
+        }
+        outcome.lines.clear();
     }
     println!("{outcome}");
     outcome.wrong.is_empty()
@@ -87,6 +106,8 @@ struct Arguments {
     seed: u64,
     seeds: u64,
     jobs: usize,
+    minimize: Option<u32>,
+    page: Option<String>,
     plant: Option<String>,
     hunt: Option<String>,
     #[cfg_attr(not(feature = "planted-bugs"), allow(dead_code))]
@@ -97,7 +118,7 @@ impl Arguments {
     fn read() -> Option<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let (mut seed, mut seeds, mut jobs, mut seconds) = (None, 1, cores, 90);
-        let (mut plant, mut hunt) = (None, None);
+        let (mut plant, mut hunt, mut minimize, mut page) = (None, None, None, None);
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
             let value = arguments.next()?;
@@ -106,11 +127,13 @@ impl Arguments {
                 "--seeds" => seeds = value.parse().ok()?,
                 "--jobs" => jobs = value.parse().ok()?,
                 "--seconds" => seconds = value.parse().ok()?,
+                "--minimize" => minimize = Some(value.parse().ok()?),
+                "--page" => page = Some(value),
                 "--plant" => plant = Some(value),
                 "--hunt" => (hunt, seed) = (Some(value), seed.or(Some(0))),
                 _ => return None,
             }
         }
-        Some(Self { seed: seed?, seeds, jobs, plant, hunt, seconds })
+        Some(Self { seed: seed?, seeds, jobs, minimize, page, plant, hunt, seconds })
     }
 }

@@ -84,9 +84,14 @@ pub(crate) fn change(sim: &mut Sim, rng: &mut SeededRng) {
     let members: Vec<Member> = cluster.members().cloned().collect();
     let spare = sim.machines.iter().position(|machine| machine.standing == Standing::Spare);
     let learner = members.iter().find(|member| member.is_learner);
-    match (rng.below(3), spare, learner) {
+    match (rng.below(4), spare, learner) {
         (0, _, Some(learner)) => promote(sim, asked, learner.id),
         (1, Some(spare), _) => add(sim, asked, spare, rng.below(2) == 0),
+        // Its URLs stay what they are: that is a change, too.
+        (3, ..) if !members.is_empty() => {
+            let Member { id, peer_urls, .. } = &members[rng.below(members.len() as u64) as usize];
+            ask(sim, asked, Change::Update { id: *id, peer_urls: peer_urls.clone() });
+        }
         // A cluster of two or less would soon be none.
         (2, ..) if members.len() > 3 => {
             let chosen = members[rng.below(members.len() as u64) as usize].id;

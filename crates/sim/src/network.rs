@@ -41,6 +41,18 @@ pub struct Weather {
     pub interrupt: u64,
 }
 
+impl Weather {
+    /// All is well.
+    pub const FAIR: Self = Self {
+        drop: 0,
+        duplicate: 0,
+        reorder: 0,
+        delay: 0,
+        delay_max: Duration::ZERO,
+        interrupt: 0,
+    };
+}
+
 /// What happened to messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Fates {

@@ -10,7 +10,7 @@ use node::log::Keep;
 use node::{Checks, ClusterState, MaxClusterVersion, Options, Settings};
 
 use crate::clients::Crowd;
-use crate::faults::Faults;
+use crate::faults::{Faults, Strike};
 use crate::network::url;
 
 /// `--heartbeat-interval`, and how many of it are an election timeout.
@@ -69,6 +69,7 @@ impl Plan {
             lenders: rng.below(4) as u32,
             kubernetes: rng.below(3) as u32,
             watchers: rng.below(5) as u32,
+            administrator: rng.below(3) == 0,
             pause: Duration::from_millis(20 + rng.below(400)),
             compaction: Duration::from_millis(500 + rng.below(10_000)),
         };
@@ -78,6 +79,13 @@ impl Plan {
         faults.drift &= crowd.lenders == 0;
         let spares = if faults.members > 0 { rng.below(4) as usize } else { 0 };
         Self { seed, members, spares, time: Duration::from_secs(110), crowd, faults, flags }
+    }
+
+    /// When what goes wrong.
+    #[must_use]
+    pub fn strikes(&self) -> Vec<Strike> {
+        let mut rng = SeededRng::new(!self.seed);
+        self.faults.strikes(self.members + self.spares, self.time, &mut rng)
     }
 
     /// The options of all members, and of those to come.

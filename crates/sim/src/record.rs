@@ -43,6 +43,10 @@ pub struct Seen {
     pub answered: u64,
     /// Answers that were lost.
     pub lost: u64,
+    /// Logins.
+    pub logins: u64,
+    /// Changes of users, roles and authentication that were asked for.
+    pub auth_changes: u64,
 }
 
 impl Record {

@@ -13,7 +13,7 @@ use node::Node;
 use proto::etcdserverpb::RangeRequest;
 
 use crate::clients::{self, Writer};
-use crate::faults::{self, Struck};
+use crate::faults::{Strike, Struck};
 use crate::machine::Machine;
 use crate::members::Standing;
 use crate::network::Fates;
@@ -21,6 +21,7 @@ use crate::oracle::Compared;
 use crate::plan::{ELECTION, Plan};
 use crate::record::Record;
 use crate::sim::{Ends, Sim};
+use crate::strike;
 use crate::tasks::SimTasks;
 use crate::trace::Lines;
 
@@ -66,16 +67,24 @@ pub struct Counts {
     pub checked: Checked,
     pub answered: u64,
     pub lost_answers: u64,
+    pub logins: u64,
+    pub auth_changes: u64,
 }
 
 /// Runs a seed.
 #[must_use]
 pub fn run(plan: &Plan, lines: Lines) -> Outcome {
+    run_with(plan, &plan.strikes(), lines)
+}
+
+/// Runs a seed with another schedule than its own.
+#[must_use]
+pub fn run_with(plan: &Plan, strikes: &[Strike], lines: Lines) -> Outcome {
     let mut sim = Sim::new(plan.seed, plan.options(), lines);
     let tasks = SimTasks::outside(&sim.kernel);
     let record = Record::new(&sim.kernel, tasks, Arc::clone(&sim.servers));
     let mut checked = Checked::default();
-    let ran = catch_unwind(AssertUnwindSafe(|| live(&mut sim, &record, plan)));
+    let ran = catch_unwind(AssertUnwindSafe(|| live(&mut sim, &record, plan, strikes)));
     match ran {
         Ok(Some(history)) => checked = sim.oracles.history(&history).counts,
         Ok(None) => {}
@@ -101,24 +110,26 @@ pub fn run(plan: &Plan, lines: Lines) -> Outcome {
             checked,
             answered: seen.answered,
             lost_answers: seen.lost,
+            logins: seen.logins,
+            auth_changes: seen.auth_changes,
         },
     }
 }
 
 /// The run itself; what clients saw, unless something was found before its end.
-fn live(sim: &mut Sim, record: &Arc<Record>, plan: &Plan) -> Option<History> {
+fn live(sim: &mut Sim, record: &Arc<Record>, plan: &Plan, strikes: &[Strike]) -> Option<History> {
     let mut rng = sim.kernel.rng();
     for machine in &mut sim.machines[plan.members..] {
         machine.standing = Standing::Spare;
     }
     for number in 0..plan.members {
-        faults::start(sim, number, plan.faults, &mut rng);
+        strike::start(sim, number, plan.faults, &mut rng);
     }
     clients::begin(sim, record, plan.crowd);
     record.loss.store(plan.faults.loss, Ordering::Relaxed);
-    faults::begin(sim, plan.faults);
+    strike::begin(sim, plan.faults, strikes);
     sim.run_until(Monotonic(0) + plan.time, |_| false);
-    faults::heal(sim);
+    strike::heal(sim);
     record.loss.store(0, Ordering::Relaxed);
     let all_run = |sim: &mut Sim| {
         sim.follow_members();

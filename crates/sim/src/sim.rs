@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use env::{Monotonic, Work};
-use node::by_hand::{Part, Written};
+use node::by_hand::{ByHand, Part, Written};
 use node::{ClusterState, Options};
 
 use crate::executor::{Executor, TaskId};
@@ -20,6 +20,9 @@ use crate::network::Wire;
 use crate::oracle::Oracles;
 use crate::servers::Servers;
 use crate::trace::Lines;
+
+/// How soon a member that is to stop is looked at.
+const STOP_PAUSE: Duration = Duration::from_millis(2);
 
 /// How often disks forget what is over.
 const FORGET_INTERVAL: Duration = Duration::from_millis(500);
@@ -53,6 +56,8 @@ pub struct Ends {
     pub in_start: u64,
     /// Ended by themselves, since their disk failed.
     pub failures: u64,
+    /// Ended by themselves, since they were told to.
+    pub stops: u64,
 }
 
 /// See the module.
@@ -333,7 +338,8 @@ impl Sim {
                 node.view().read.revision()
             ),
         );
-        self.oracles.started(&self.kernel, number, &node);
+        let closed = machine.closed.take().map(|(_, applied)| applied);
+        self.oracles.started(&self.kernel, number, &node, closed);
         self.servers.enter(number, machine.process, &node, &machine.options);
         machine.stage = Stage::Up(by_hand);
         self.wire.set_up(number, true);
@@ -372,7 +378,8 @@ impl Sim {
     /// so many nanoseconds off.
     pub fn start(&mut self, number: usize, drift: i64, wall_off: i64) {
         let machine = &mut self.machines[number];
-        if !machine.is_down() || machine.standing != Standing::Member {
+        let is_closing = machine.closed.is_some_and(|(done, _)| done > self.kernel.now());
+        if !machine.is_down() || is_closing || machine.standing != Standing::Member {
             return;
         }
         self.kernel.note(&machine.name(), format_args!("starts"));
@@ -391,6 +398,10 @@ impl Sim {
             return;
         }
         self.kernel.note(&machine.name(), format_args!("{how:?}"));
+        // A power cut may come before the files are closed.
+        if machine.closed.is_some_and(|(done, _)| done > now) {
+            self.machines[number].closed = None;
+        }
         match how {
             _ if is_down => {}
             _ if !is_up => self.ends.in_start += 1,
@@ -404,6 +415,45 @@ impl Sim {
             End::Killed => disk.killed_at(now),
             End::PowerCut => disk.crash_at(now).sampled(&mut rng),
         };
+        self.machines[number].set_disk(disk, now);
+    }
+
+    /// Tells a member's process to stop, which it does as soon as nothing is being written.
+    pub(crate) fn stop(&mut self, number: usize) {
+        let owner = self.machines[number].owner();
+        let Some(node) = self.node(number) else { return };
+        self.kernel.note(&self.machines[number].name(), format_args!("is to stop"));
+        node.begin_stop();
+        self.kernel.after(STOP_PAUSE, move |sim| sim.stop_now(owner));
+    }
+
+    fn stop_now(&mut self, owner: Owner) {
+        let Owner::Process(number, _) = owner else { return };
+        let now = self.kernel.now();
+        let machine = &mut self.machines[number];
+        if machine.owner() != owner || machine.running().is_none() {
+            return;
+        }
+        let can_stop = machine.running().is_some_and(ByHand::can_stop);
+        if !can_stop || machine.paused_until > now {
+            self.kernel.after(STOP_PAUSE, move |sim| sim.stop_now(owner));
+            return;
+        }
+        machine.disk.begin_at(now);
+        let Stage::Up(by_hand) = std::mem::replace(&mut machine.stage, Stage::Down) else { return };
+        let applied = by_hand.node().view().index;
+        let stopped = by_hand.stop();
+        let done = machine.disk.time().max(now);
+        let disk = machine.disk.killed_at(done);
+        machine.closed = stopped.is_ok().then_some((done, applied));
+        if let Err(reason) = stopped {
+            self.failed(number, &format!("does not stop: {reason}"));
+            return;
+        }
+        self.ends.stops += 1;
+        let name = self.machines[number].name();
+        self.kernel.note(&name, format_args!("stops, applied {applied}"));
+        self.drop_process(number);
         self.machines[number].set_disk(disk, now);
     }
 

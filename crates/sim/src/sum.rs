@@ -107,12 +107,14 @@ impl fmt::Display for Outcome {
 impl Counts {
     /// All counts with their names.
     #[must_use]
-    pub const fn named(&self) -> [(&'static str, u64); 36] {
+    pub const fn named(&self) -> [(&'static str, u64); 41] {
         let Self { ends, struck, fates, compared, checked, .. } = self;
         [
             ("steps", self.steps),
             ("calls answered", self.answered),
             ("answers lost", self.lost_answers),
+            ("logins", self.logins),
+            ("asked for: change of users", self.auth_changes),
             ("operations checked", checked.operations),
             ("watch events checked", checked.events),
             ("watches checked", checked.watches),
@@ -122,12 +124,15 @@ impl Counts {
             ("crashes: power cut", ends.power_cuts),
             ("crashes: in start-up", ends.in_start),
             ("crashes: disk failed", ends.failures),
+            ("stops", ends.stops),
             ("faults: all lose power", struck.power_all),
             ("faults: pause", struck.stalls),
             ("faults: cut", struck.cuts),
             ("faults: bad network", struck.weathers),
             ("faults: slow disk", struck.slow_disks),
             ("faults: disk error", struck.disk_errors),
+            ("faults: unreadable disk", struck.read_errors),
+            ("faults: jump of a wall clock", struck.jumps),
             ("asked for: defragmentation", struck.defragmentations),
             ("asked for: move of leadership", struck.moves),
             ("asked for: change of members", struck.changes),

@@ -3,8 +3,8 @@
 
 use sim::{Life, Story, images_of};
 
-/// How many images CI recovers of each story; `OXETCD_IMAGES` for another number.
-const IMAGES: usize = 250;
+/// How many images a debug build recovers of each story; `OXETCD_IMAGES` for another number.
+const IMAGES: usize = 60;
 /// Images by chance of each moment.
 const BY_CHANCE: u64 = 3;
 

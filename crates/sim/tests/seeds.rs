@@ -3,8 +3,10 @@
 
 use sim::{Lines, Plan, Sum, run};
 
-/// How many seeds CI runs; `OXETCD_SEEDS` for another number.
-const SEEDS: u64 = 12;
+/// How many seeds a debug build runs; `OXETCD_SEEDS` for another number.
+const SEEDS: u64 = 4;
+/// From so many on each kind of fault has to be there, and everything else that is counted.
+const MANY: u64 = 100;
 /// Where they begin; `OXETCD_SEED` for elsewhere.
 const FIRST: u64 = 9;
 
@@ -30,6 +32,16 @@ fn seeds_go_through() {
     for (name, each) in floors {
         let floor = each * seeds;
         assert!(sum.count(name) >= floor, "{name}: {} of {floor}", sum.count(name));
+    }
+    if seeds >= MANY {
+        for (name, count) in &sum.counts {
+            assert!(*count > 0, "{name}: none in {seeds} seeds");
+        }
+        let some = [("snapshots interrupted", 5), ("stops", 3), ("asked for: change of users", 1)];
+        for (name, in_seeds) in some {
+            let (count, floor) = (sum.count(name), seeds / in_seeds);
+            assert!(count >= floor, "{name}: {count} of {floor}");
+        }
     }
     let crashes = ["crashes: killed", "crashes: power cut", "crashes: in start-up"];
     let crashes: u64 = crashes.iter().map(|name| sum.count(name)).sum();

@@ -1,8 +1,10 @@
 //! Clients: what they ask for follows from the seed.
 
+mod administrator;
 mod compactor;
 mod kubernetes;
 mod lender;
+pub(crate) mod login;
 mod send;
 mod session;
 mod watcher;
@@ -12,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use checker::Calls;
 use env::{Rng as _, SeededRng};
-use load::Calls;
 
 use crate::clients::session::Session;
 use crate::record::Record;
@@ -38,6 +40,8 @@ pub struct Crowd {
     pub kubernetes: u32,
     /// Those that watch, beside the one that sees all.
     pub watchers: u32,
+    /// Whether there is one that changes users and roles, and turns authentication on and off.
+    pub administrator: bool,
     /// The pause of a writer between two calls, at most.
     pub pause: Duration,
     /// Between two compactions.
@@ -65,7 +69,11 @@ pub fn begin(sim: &mut Sim, record: &Arc<Record>, crowd: Crowd) {
         let session = session(&mut rng);
         run(sim, record, kubernetes::run(session));
     }
-    let compactor = session(&mut rng);
+    if crowd.administrator {
+        let session = session(&mut rng);
+        run(sim, record, administrator::run(session));
+    }
+    let compactor = session(&mut rng).as_user(login::ROOT);
     run(sim, record, compactor::run(compactor, crowd.compaction));
     let members = sim.machines.len() as u64;
     sim.spawn(Box::pin(watcher::run(session(&mut rng), Place::Any, watcher::everything())));
@@ -90,7 +98,7 @@ fn run(sim: &mut Sim, record: &Arc<Record>, client: impl Future<Output = ()> + S
 }
 
 async fn write(mut session: Session, pause: Duration) {
-    let mut calls = Calls::new(session.client, KEYS, VALUE_BYTES_MAX);
+    let mut calls = Calls::new(session.client, KEYS, VALUE_BYTES_MAX).reading_past_in_txns();
     while !session.record.has_ended() {
         let call = calls.next(&mut session.rng);
         let Some(outcome) = session.call(call).await else { return };

@@ -11,9 +11,11 @@ use proto::etcdserverpb::{
 use types::LeaseId;
 
 /// Asks; the answer, or the error.
-pub(super) async fn send(server: &Server, call: Call) -> Result<(Header, Reply), Status> {
-    let caller = Caller::default();
-    let caller = &caller;
+pub(super) async fn send(
+    server: &Server,
+    caller: &Caller,
+    call: Call,
+) -> Result<(Header, Reply), Status> {
     Ok(match call {
         Call::Range(request) => {
             let reply: proto::etcdserverpb::RangeResponse =

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use api::Caller;
 use checker::{Call, Header, Member, Operation, Outcome, Reply};
 use env::{Rng as _, SeededRng};
 use proto::error::Status;
+use proto::etcdserverpb::InternalRaftRequest;
 use tokio::sync::oneshot;
 
+use crate::clients::login::{self, APP};
 use crate::clients::send::send;
 use crate::kernel::Owner;
 use crate::record::Record;
@@ -30,11 +33,21 @@ pub(super) struct Session {
     /// Counts tries, so that each goes to the next member.
     turn: usize,
     call_max: Duration,
+    /// Who it is, where that is asked.
+    user: &'static str,
+    caller: Caller,
 }
 
 impl Session {
     pub(super) fn new(record: Arc<Record>, client: u32, rng: SeededRng) -> Self {
-        Self { record, client, rng, turn: client as usize, call_max: CALL_MAX }
+        let (turn, caller) = (client as usize, Caller::default());
+        Self { record, client, rng, turn, call_max: CALL_MAX, user: APP, caller }
+    }
+
+    /// Logs in as this user, where that is asked.
+    pub(super) const fn as_user(mut self, user: &'static str) -> Self {
+        self.user = user;
+        self
     }
 
     /// Waits for so long for an answer.
@@ -75,6 +88,11 @@ impl Session {
         let begin = self.record.now();
         self.pause(Duration::from_nanos(WAY_MAX)).await;
         let sent = self.send(&served, call.clone()).await;
+        if let Some(Err(status)) = &sent
+            && login::is_wanted(status)
+        {
+            self.log_in(&served).await;
+        }
         if let Some(Ok((header, reply))) = &sent {
             self.acknowledge(&call, header.revision, reply);
         }
@@ -104,11 +122,43 @@ impl Session {
 
     /// Has the member's process carry a call out; `None` when that ends before, or takes too long.
     async fn send(&self, served: &Served, call: Call) -> Option<Result<(Header, Reply), Status>> {
+        let (server, caller) = (Arc::clone(&served.server), self.caller.clone());
+        self.serve(served, async move { Box::pin(send(&server, &caller, call)).await }).await
+    }
+
+    async fn log_in(&mut self, served: &Served) {
+        self.record.seen().logins += 1;
+        let (server, user) = (Arc::clone(&served.server), self.user);
+        let caller = self.serve(served, async move { login::log_in(&server, user).await }).await;
+        self.caller = caller.unwrap_or_default();
+    }
+
+    /// Proposes something as root at the member that this client is at; `None` unless it was carried
+    /// out, or had been before.
+    pub(super) async fn propose(&mut self, request: InternalRaftRequest) -> Option<()> {
+        let served = self.member().await?;
+        self.record.seen().auth_changes += 1;
+        let node = served.node.clone();
+        let proposed =
+            self.serve(&served, async move { node.propose_as_root(request).await }).await;
+        let done = match proposed {
+            Some(Ok(_)) => true,
+            Some(Err(status)) => login::is_there_already(&status),
+            None => false,
+        };
+        done.then_some(())
+    }
+
+    /// Has the member's process do something; `None` when that ends before, or takes too long.
+    async fn serve<T: Send + 'static>(
+        &self,
+        served: &Served,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         let (sender, receiver) = oneshot::channel();
-        let server = Arc::clone(&served.server);
         let serving = async move {
             // Whoever asked may have given up.
-            let _ = sender.send(Box::pin(send(&server, call)).await);
+            let _ = sender.send(work.await);
         };
         let process = Owner::Process(served.number, served.process);
         self.record.kernel.begin(process, Box::pin(serving));

@@ -6,6 +6,7 @@ mod states;
 
 use checker::{History, Report};
 use node::Node;
+use types::Index;
 
 use crate::kernel::Kernel;
 
@@ -82,9 +83,19 @@ impl Oracles {
         self.hear(said);
     }
 
-    /// A member has loaded its state.
-    pub(crate) fn started(&mut self, kernel: &Kernel, number: usize, node: &Node) {
+    /// A member has loaded its state; it was stopped when this was applied, if it was stopped.
+    pub(crate) fn started(
+        &mut self,
+        kernel: &Kernel,
+        number: usize,
+        node: &Node,
+        stopped_at: Option<Index>,
+    ) {
         let view = node.view();
+        if let Some(at) = stopped_at.filter(|at| view.index < *at) {
+            let index = view.index;
+            self.speak(format!("m{} stopped at index {at} and starts at {index}", number + 1));
+        }
         let said = self.ledger.check(number, &view.read, &mut self.compared);
         self.hear(said);
         self.applied(kernel, number, node);

@@ -143,7 +143,12 @@ fn digest(view: &View) -> u64 {
     hash = mix(hash, view.read.revision() as u64);
     hash = mix(hash, view.read.compact_revision() as u64);
     hash = mix(hash, view.read.live_keys() as u64);
-    hash = mix(hash, view.auth.revision());
+    hash = mix(hash, view.auth.revision() << 1 | u64::from(view.auth.is_enabled()));
+    for user in view.auth.user_list() {
+        hash = mix_bytes(hash, user.as_bytes());
+        let roles = view.auth.user_get(&user).unwrap_or_default();
+        hash = roles.iter().fold(hash, |hash, role| mix_bytes(hash, role.as_bytes()));
+    }
     for lease in view.leases.iter() {
         hash = mix(hash, lease.id.get() as u64);
         hash = mix(hash, (lease.ttl << 32 | lease.remaining_ttl) as u64);

@@ -1,7 +1,6 @@
 //! The calls of a client that works with keys.
 
 use bytes::Bytes;
-use checker::{Call, Outcome, Reply};
 use env::{Rng as _, SeededRng};
 use proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use proto::etcdserverpb::request_op::Request;
@@ -11,6 +10,8 @@ use proto::etcdserverpb::{
 };
 use proto::mvccpb::KeyValue;
 use std::collections::BTreeMap;
+
+use crate::history::{Call, Outcome, Reply};
 
 /// Revisions below the newest that reads of the past go back.
 const PAST_MAX: u64 = 200;
@@ -25,6 +26,7 @@ pub struct Calls {
     /// What the client knows of keys: the revision of their last change, for comparing.
     known: BTreeMap<Bytes, i64>,
     newest: i64,
+    reads_past_in_txns: bool,
 }
 
 impl Calls {
@@ -32,7 +34,15 @@ impl Calls {
     #[must_use]
     pub const fn new(client: u32, keys: u64, value_bytes_max: u64) -> Self {
         let known = BTreeMap::new();
-        Self { client, keys, value_bytes_max, made: 0, known, newest: 0 }
+        Self { client, keys, value_bytes_max, made: 0, known, newest: 0, reads_past_in_txns: false }
+    }
+
+    /// Lets some transactions read the past, which may be compacted. Not for etcd 3.5, whose members
+    /// then differ (etcd #18667).
+    #[must_use]
+    pub const fn reading_past_in_txns(mut self) -> Self {
+        self.reads_past_in_txns = true;
+        self
     }
 
     /// The next call.
@@ -156,7 +166,10 @@ impl Calls {
         let key = |step: u64| -> Bytes { format!("k/{:03}", (first + step) % self.keys).into() };
         let (a, b, c) = (key(0), key(1), key(2));
         let delete = DeleteRangeRequest { key: c, prev_kv: true, ..Default::default() };
-        let get = RangeRequest { key: a.clone(), ..RangeRequest::default() };
+        let mut get = RangeRequest { key: a.clone(), ..RangeRequest::default() };
+        if self.reads_past_in_txns && rng.below(6) == 0 {
+            get.revision = (self.newest - rng.below(PAST_MAX) as i64).max(1);
+        }
         let put = |key: &Bytes, value| {
             let put = PutRequest { key: key.clone(), value, prev_kv: true, ..Default::default() };
             op(Request::RequestPut(put))
