@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use checker::{Base, Counts as Checked, Final, History, Member, Time};
+use checker::{Base, Counts as Checked, Final, History, Member, Time, Watch};
 use env::Monotonic;
 use node::Node;
 use proto::etcdserverpb::RangeRequest;
+use proto::mvccpb::Event;
 
 use crate::clients::{self, Writer};
 use crate::faults::{Strike, Struck};
@@ -144,6 +145,19 @@ fn live(sim: &mut Sim, record: &Arc<Record>, plan: &Plan, strikes: &[Strike]) ->
     record.end();
     let idle = Arc::clone(record);
     within(sim, REST_MAX, "all clients end", move |_| idle.writing.load(Ordering::Relaxed) == 0)?;
+    let (finals, agreed_at) = (agree(sim)?, record.now());
+    let settled = finals.iter().map(|found| found.revision).max().unwrap_or_default();
+    watches_end(sim, record, settled)?;
+    if sim.oracles.has_spoken() {
+        return None;
+    }
+    let mut history = history(sim, record, finals, settled);
+    history.watches.iter_mut().for_each(|watch| end_at(watch, agreed_at, settled));
+    Some(history)
+}
+
+/// Waits until all members hold the same.
+fn agree(sim: &mut Sim) -> Option<Vec<Final>> {
     let mut finals = Vec::new();
     within(sim, REST_MAX, "all members agree", |sim| {
         agreed(sim).is_some_and(|found| {
@@ -151,15 +165,28 @@ fn live(sim: &mut Sim, record: &Arc<Record>, plan: &Plan, strikes: &[Strike]) ->
             true
         })
     })?;
-    let newest = finals.iter().map(|found| found.revision).max().unwrap_or_default();
+    Some(finals)
+}
+
+/// Waits until all watches have what all members hold.
+fn watches_end(sim: &mut Sim, record: &Arc<Record>, newest: i64) -> Option<()> {
     record.target.store(newest, Ordering::Relaxed);
     let idle = Arc::clone(record);
     let all_ended = move |_: &mut Sim| idle.watching.load(Ordering::Relaxed) == 0;
-    within(sim, REST_MAX, "all watches have everything", all_ended)?;
-    if sim.oracles.has_spoken() {
-        return None;
-    }
-    Some(history(sim, record, finals, newest))
+    within(sim, REST_MAX, "all watches have everything", all_ended)
+}
+
+/// Leaves out what came about when it had been looked at what members hold: the end of a lease, or
+/// what a client had no answer to.
+fn end_at(watch: &mut Watch, agreed_at: Time, settled: i64) {
+    let is_early = |event: &Event| event.kv.as_ref().is_none_or(|kv| kv.mod_revision <= settled);
+    watch.responses.retain_mut(|response| {
+        if response.at <= agreed_at || response.events.is_empty() {
+            return true;
+        }
+        response.events.retain(is_early);
+        !response.events.is_empty()
+    });
 }
 
 fn members(sim: &Sim) -> impl Iterator<Item = &Machine> {
@@ -239,7 +266,7 @@ fn content(number: usize, node: &Node) -> Result<Final, String> {
     Ok(Final { member: Member(number as u32), revision: view.read.revision(), kvs })
 }
 
-fn history(sim: &Sim, record: &Record, finals: Vec<Final>, newest: i64) -> History {
+fn history(sim: &Sim, record: &Record, finals: Vec<Final>, settled: i64) -> History {
     let mut seen = record.seen();
     let started =
         |(number, at): &(usize, Monotonic)| (Member(*number as u32), Time(at.since(Monotonic(0))));
@@ -251,7 +278,7 @@ fn history(sim: &Sim, record: &Record, finals: Vec<Final>, newest: i64) -> Histo
         hashes: Vec::new(),
         finals,
         end: record.now(),
-        settled: Some(newest),
+        settled: Some(settled),
         lease_grace: Some(LEASE_GRACE),
     }
 }

@@ -4,6 +4,7 @@
 //! what it has.
 
 use std::io::ErrorKind;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use api::Service as _;
@@ -136,15 +137,17 @@ fn slow(sim: &mut Sim, number: usize, rng: &mut SeededRng) {
     sim.kernel.after(Duration::from_millis(rng.below(10_000)), move |_| disk.clear_fault());
 }
 
-/// Reads fail for a while, some of them.
+/// Reads fail for a while, some of them: the member's own, not those of who looks at it.
 fn unreadable(sim: &mut Sim, number: usize, rng: &mut SeededRng) {
     sim.struck.read_errors += 1;
     let name = sim.machines[number].name();
     sim.kernel.note(&name, format_args!("has a disk that cannot be read well"));
     let mut own = SeededRng::new(rng.next_u64());
     let disk = sim.machines[number].disk.clone();
+    let spared = sim.oracles.is_reading();
     disk.set_fault(move |operation, _| {
-        let fails = operation == Operation::Read && own.below(20) == 0;
+        let fails =
+            operation == Operation::Read && !spared.load(Ordering::Relaxed) && own.below(20) == 0;
         fails.then_some(Fault::Error(ErrorKind::Other))
     });
     sim.kernel.after(Duration::from_millis(rng.below(3000)), move |_| disk.clear_fault());

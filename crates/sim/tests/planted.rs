@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 /// Bugs that few seeds or images give away; `OXETCD_BUGS` for others, or for `all`.
-const QUICK: &str = "auth-off-after-restore,closed-stream-watches-on,defrag-keeps-old-index,\
-    index-ahead-of-entry,log-repair-missing,promotion-not-stored,watch-goes-back,\
-    watch-hears-the-past";
+const QUICK: &str = "auth-off-after-restore,index-ahead-of-entry,log-repair-missing,\
+    promotion-not-stored,watch-goes-back,watch-hears-the-past";
 /// How long each may be hunted.
 const TIME_MAX: Duration = Duration::from_secs(90);
 

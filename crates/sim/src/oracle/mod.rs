@@ -4,6 +4,9 @@ mod ledger;
 mod raft;
 mod states;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use checker::{History, Report};
 use node::Node;
 use types::Index;
@@ -37,9 +40,17 @@ pub struct Oracles {
     pub ledger: Ledger,
     /// What was compared so far.
     pub compared: Compared,
+    is_reading: Arc<AtomicBool>,
 }
 
 impl Oracles {
+    /// Whether it is an oracle that reads what members have, and not the member: to be asked by what
+    /// makes disks fail.
+    #[must_use]
+    pub fn is_reading(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_reading)
+    }
+
     /// Whether something is not as it has to be.
     #[must_use]
     pub fn has_spoken(&self) -> bool {
@@ -79,7 +90,9 @@ impl Oracles {
 
     /// Something may have been applied.
     pub(crate) fn applied(&mut self, kernel: &Kernel, number: usize, node: &Node) {
+        self.is_reading.store(true, Ordering::Relaxed);
         let said = self.states.look(kernel, number, &node.view(), &mut self.compared);
+        self.is_reading.store(false, Ordering::Relaxed);
         self.hear(said);
     }
 
@@ -96,7 +109,9 @@ impl Oracles {
             let index = view.index;
             self.speak(format!("m{} stopped at index {at} and starts at {index}", number + 1));
         }
+        self.is_reading.store(true, Ordering::Relaxed);
         let said = self.ledger.check(number, &view.read, &mut self.compared);
+        self.is_reading.store(false, Ordering::Relaxed);
         self.hear(said);
         self.applied(kernel, number, node);
     }
