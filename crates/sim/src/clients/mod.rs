@@ -73,7 +73,7 @@ pub fn begin(sim: &mut Sim, record: &Arc<Record>, crowd: Crowd) {
         let session = session(&mut rng);
         run(sim, record, administrator::run(session));
     }
-    let compactor = session(&mut rng).as_user(login::ROOT);
+    let compactor = session(&mut rng).for_user(login::ROOT);
     run(sim, record, compactor::run(compactor, crowd.compaction));
     let members = sim.machines.len() as u64;
     sim.spawn(Box::pin(watcher::run(session(&mut rng), Place::Any, watcher::everything())));

@@ -45,7 +45,7 @@ impl Session {
     }
 
     /// Logs in as this user, where that is asked.
-    pub(super) const fn as_user(mut self, user: &'static str) -> Self {
+    pub(super) const fn for_user(mut self, user: &'static str) -> Self {
         self.user = user;
         self
     }
