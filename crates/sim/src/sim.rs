@@ -24,6 +24,9 @@ use crate::trace::Lines;
 /// How soon a member that is to stop is looked at.
 const STOP_PAUSE: Duration = Duration::from_millis(2);
 
+/// A run that has done so much and is not over never will be.
+const STEPS_MAX: u64 = 5_000_000;
+
 /// How often disks forget what is over.
 const FORGET_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -157,6 +160,9 @@ impl Sim {
         }
         let chosen = self.kernel.below(self.choices.len() as u64) as usize;
         self.steps += 1;
+        if self.steps == STEPS_MAX {
+            self.oracles.speak(format!("no end after {STEPS_MAX} steps"));
+        }
         match self.choices[chosen] {
             Choice::Task(id) => self.poll(id),
             Choice::Work(index) => self.do_work(index),

@@ -16,8 +16,10 @@ const FIRST_LIFE: u64 = 7;
 fn every_image_of_a_life_is_recovered() {
     let wanted = std::env::var("OXETCD_IMAGES").ok().and_then(|text| text.parse().ok());
     let wanted: usize = wanted.unwrap_or(IMAGES);
+    let all = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for story in Story::ALL {
+            let all = &all;
             scope.spawn(move || {
                 let (mut images, mut moments, mut lives) = (0, 0, 0);
                 for seed in FIRST_LIFE.. {
@@ -30,10 +32,14 @@ fn every_image_of_a_life_is_recovered() {
                         break;
                     }
                 }
+                all.fetch_add(images, std::sync::atomic::Ordering::Relaxed);
                 println!("{story:?}: {images} images of {moments} moments in {lives} lives");
             });
         }
     });
+    let all = all.into_inner();
+    sim::remark(&format!("{all} crash images of {} stories recovered", Story::ALL.len()));
+    assert!(all >= Story::ALL.len() * wanted, "{all} images");
 }
 
 /// Recovers the images of as many moments of a life as are wanted, spread over all of it: how many
