@@ -49,6 +49,8 @@ pub struct Machine {
     /// The number of the process, or of the last one.
     pub(crate) process: u64,
     pub(crate) stage: Stage,
+    /// The process's metrics.
+    pub(crate) registry: Registry,
     pub(crate) clocks: Clocks,
     pub(crate) clock: SimClock,
     /// Until when each part is at its last turn.
@@ -79,6 +81,7 @@ impl Machine {
             has_run: false,
             process: 0,
             stage: Stage::Down,
+            registry: Registry::new(),
             clocks: Clocks::true_time(),
             clock: SimClock::new(),
             free_at: Default::default(),
@@ -172,8 +175,9 @@ impl Machine {
         let options = self.options.clone();
         let outcome = Outcome::default();
         let told = Arc::clone(&outcome);
+        self.registry = Registry::new();
+        let registry = self.registry.clone();
         let task = Box::pin(async move {
-            let registry = Registry::new();
             let started = ByHand::start(&world, &registry, &options).await;
             *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
         });
@@ -188,9 +192,17 @@ impl Machine {
         Some(due.max(self.free_at[part as usize]).max(self.paused_until))
     }
 
-    /// Lets the process run again.
+    /// One of the process's metrics that has no labels.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.registry.render();
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        text.lines().find_map(value)
+    }
+
+    /// Lets the process run again, all parts of it.
     pub(crate) const fn resume(&mut self) {
         self.paused_until = Monotonic(0);
+        self.free_at = [Monotonic(0); Part::ALL.len()];
     }
 
     /// Ends the process.

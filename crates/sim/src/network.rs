@@ -137,6 +137,11 @@ impl Wire {
         self.state().cuts.clear();
     }
 
+    /// Opens all connections anew: what is late holds back nothing that is sent from now on.
+    pub fn reconnect(&self) {
+        self.state().last.clear();
+    }
+
     pub(crate) fn set_up(&self, number: usize, is_up: bool) {
         let mut state = self.state();
         if is_up {

@@ -36,8 +36,16 @@ const DISK_BUSY_MAX: Duration = Duration::from_secs(1);
 const COMMIT_MAX: Duration = ELECTION.saturating_mul(10);
 /// How long clients may take to end, members to agree, and watches to come to their end.
 const REST_MAX: Duration = Duration::from_secs(40);
-/// A lease that nobody keeps alive may outlive its time by so much: elections extend leases.
+/// Once all streams are closed members have no watches soon: how often it is looked, and how long is
+/// waited before.
+const LEFT_LOOKS: u32 = 20;
+const LEFT_PAUSE: Duration = Duration::from_millis(100);
+/// How many watches a member has.
+const WATCHES: &str = "etcd_debugging_mvcc_watcher_total";
+/// A lease that nobody keeps alive may outlive its time by so much, while nobody leads; and by so much
+/// with each leader: they begin with the whole time of each lease, and more.
 const LEASE_GRACE: Duration = Duration::from_secs(120);
+const LEASE_GRACE_OF_LEADER: Duration = Duration::from_secs(12);
 
 /// What came of a run.
 #[derive(Clone, Debug, Default)]
@@ -173,7 +181,18 @@ fn watches_end(sim: &mut Sim, record: &Arc<Record>, newest: i64) -> Option<()> {
     record.target.store(newest, Ordering::Relaxed);
     let idle = Arc::clone(record);
     let all_ended = move |_: &mut Sim| idle.watching.load(Ordering::Relaxed) == 0;
-    within(sim, REST_MAX, "all watches have everything", all_ended)
+    within(sim, REST_MAX, "all watches have everything", all_ended)?;
+    // It is looked at seldom enough: all metrics are written out for it.
+    for _ in 0..LEFT_LOOKS {
+        let end = sim.kernel.now() + LEFT_PAUSE;
+        sim.run_until(end, |_| false);
+        if members(sim).all(|machine| machine.metric(WATCHES) == Some(0.0)) {
+            return Some(());
+        }
+    }
+    let left: Vec<_> = members(sim).map(|machine| machine.metric(WATCHES)).collect();
+    sim.oracles.speak(format!("members have watches that nobody has: {left:?}"));
+    None
 }
 
 /// Leaves out what came about when it had been looked at what members hold: the end of a lease, or
@@ -268,6 +287,8 @@ fn content(number: usize, node: &Node) -> Result<Final, String> {
 
 fn history(sim: &Sim, record: &Record, finals: Vec<Final>, settled: i64) -> History {
     let mut seen = record.seen();
+    let leaders = u32::try_from(sim.oracles.compared.terms).unwrap_or(u32::MAX);
+    let lease_grace = LEASE_GRACE + LEASE_GRACE_OF_LEADER.saturating_mul(leaders);
     let started =
         |(number, at): &(usize, Monotonic)| (Member(*number as u32), Time(at.since(Monotonic(0))));
     History {
@@ -279,6 +300,6 @@ fn history(sim: &Sim, record: &Record, finals: Vec<Final>, settled: i64) -> Hist
         finals,
         end: record.now(),
         settled: Some(settled),
-        lease_grace: Some(LEASE_GRACE),
+        lease_grace: Some(lease_grace),
     }
 }

@@ -3,6 +3,7 @@
 //! Invariants: one thing happens at a time, and which one of all that could is chance by the seed;
 //! time goes on only when nothing is left to be done.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use env::{Monotonic, Work};
 use node::by_hand::{ByHand, Part, Written};
 use node::{ClusterState, Options};
+use types::MemberId;
 
 use crate::executor::{Executor, TaskId};
 use crate::faults::Struck;
@@ -87,6 +89,8 @@ pub struct Sim {
     pub is_recording: bool,
     /// Nothing is broken any more.
     pub is_healed: bool,
+    /// Who was asked to become a voter.
+    pub(crate) promoting: BTreeSet<MemberId>,
     executor: Executor,
     work: Vec<(Owner, Work)>,
     choices: Vec<Choice>,
@@ -110,6 +114,7 @@ impl Sim {
             struck: Struck::default(),
             is_recording: false,
             is_healed: false,
+            promoting: BTreeSet::new(),
             executor: Executor::new(kernel.woken.clone()),
             work: Vec::new(),
             choices: Vec::new(),
@@ -486,6 +491,17 @@ impl Sim {
         if machine.running().is_some() {
             self.kernel.note(&machine.name(), format_args!("is paused for {time:?}"));
             machine.paused_until = self.kernel.now() + time;
+        }
+    }
+
+    /// Keeps one part of a member's process from running for a while.
+    pub(crate) fn pause_part(&mut self, number: usize, part: Part, time: Duration) {
+        let machine = &mut self.machines[number];
+        if machine.running().is_some() {
+            let what = format_args!("does not get to {part:?} for {time:?}");
+            self.kernel.note(&machine.name(), what);
+            let free_at = &mut machine.free_at[part as usize];
+            *free_at = (self.kernel.now() + time).max(*free_at);
         }
     }
 

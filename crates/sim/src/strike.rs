@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use api::Service as _;
 use env::{Clock as _, Monotonic, Rng as _, SeededRng, WallTime};
+use node::by_hand::Part;
 use proto::etcdserverpb::{DefragmentRequest, MoveLeaderRequest};
 use simenv::{Fault, Operation};
 
@@ -79,7 +80,13 @@ fn make(sim: &mut Sim, kind: Kind, number: usize, faults: Faults, rng: &mut Seed
         Kind::Stall => {
             sim.struck.stalls += 1;
             let scale = [10, 1000, 15_000][rng.below(3) as usize];
-            sim.pause(number, Duration::from_millis(1 + rng.below(scale)));
+            let time = Duration::from_millis(1 + rng.below(scale));
+            let leader = sim.servers.all().into_iter().find(|one| one.node.raft().is_leader);
+            match (rng.below(3), leader) {
+                (0, _) => sim.pause(number, time),
+                (1, Some(leader)) => sim.pause_part(leader.number, Part::Raft, time),
+                _ => sim.pause_part(number, Part::ALL[rng.below(5) as usize], time),
+            }
         }
         Kind::Cut => cut(sim, number, rng),
         Kind::Weather => {
@@ -240,6 +247,7 @@ pub fn heal(sim: &mut Sim) {
     sim.kernel.note("all", format_args!("is healed"));
     sim.is_healed = true;
     sim.wire.mend();
+    sim.wire.reconnect();
     sim.wire.set_weather(Weather::default());
     for number in 0..sim.machines.len() {
         sim.machines[number].disk.clear_fault();

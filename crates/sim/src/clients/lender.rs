@@ -15,6 +15,8 @@ const KEYS: u64 = 2;
 /// Seconds that leases live, at least and more.
 const TTL_MIN: i64 = 2;
 const TTL_SPREAD: u64 = 8;
+/// Renewals that come late come within this time.
+const LATE: Duration = Duration::from_millis(400);
 /// How often a lease is renewed at most.
 const RENEWALS_MAX: u64 = 12;
 
@@ -42,7 +44,13 @@ async fn lease(session: &mut Session, lent: i64) -> Option<()> {
         attach(session, id, key).await?;
     }
     for _ in 0..session.rng.below(RENEWALS_MAX) {
-        session.pause(Duration::from_secs(ttl.unsigned_abs()) / 2).await;
+        if session.rng.below(4) == 0 {
+            // Its end is on its way, or soon will be.
+            session.record.sleep(Duration::from_secs(ttl.unsigned_abs()) - LATE / 4).await;
+            session.pause(LATE).await;
+        } else {
+            session.pause(Duration::from_secs(ttl.unsigned_abs()) / 2).await;
+        }
         // Granted by one member, renewed by any.
         session.wander();
         let renewed = session.call(Call::KeepAlive(LeaseId(id))).await?;

@@ -24,6 +24,9 @@ const TRY_PAUSE: Duration = Duration::from_millis(100);
 /// A stream of this many is closed and opened again.
 const REOPENED: u64 = 40;
 
+/// Watches from later on begin up to here.
+const FUTURE_MAX: u64 = 1500;
+
 /// Who watches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
@@ -42,6 +45,23 @@ enum End {
     Broken,
     /// The member ended the watch.
     Canceled { compact_revision: i64 },
+}
+
+/// A watch that is asked for before the real one, on its stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Trial {
+    /// From a revision that never was.
+    Negative,
+    /// The stream's first one, which is ended at once.
+    First,
+}
+
+fn trial(rng: &mut SeededRng) -> Option<Trial> {
+    match rng.below(12) {
+        0 => Some(Trial::Negative),
+        1 => Some(Trial::First),
+        _ => None,
+    }
 }
 
 /// A watch of every change.
@@ -70,7 +90,12 @@ pub(super) fn something(rng: &mut SeededRng) -> WatchCreateRequest {
     WatchCreateRequest {
         key: Bytes::from_static(key.as_bytes()),
         range_end: Bytes::from_static(range_end.as_bytes()),
-        start_revision: if rng.below(3) == 0 { 0 } else { 2 },
+        start_revision: match rng.below(6) {
+            0 | 1 => 0,
+            // It may be long until then, or for ever.
+            2 => 2 + rng.below(FUTURE_MAX) as i64,
+            _ => 2,
+        },
         filters,
         prev_kv: rng.below(3) == 0,
         progress_notify: rng.below(2) == 0,
@@ -148,7 +173,16 @@ impl Watcher {
         let request = WatchCreateRequest { start_revision: self.next, ..self.request.clone() };
         let begin = self.session.record.now();
         let (requests, mut responses) = served.node.open_watch();
+        let trial = trial(&mut self.session.rng);
+        self.begin_trial(trial, &requests);
         requests.create(create(&request));
+        // How far it is has to be told behind what it is still to be told.
+        if self.session.rng.below(4) == 0 {
+            requests.progress();
+        }
+        if self.end_trial(trial, &mut responses).await.is_none() {
+            return End::Broken;
+        }
         let Some(created) = self.next_of(&mut responses).await else { return End::Broken };
         let created_revision = created.header.as_ref().map(|header| header.revision);
         if self.next == 0 {
@@ -169,6 +203,34 @@ impl Watcher {
             return self.take(created);
         }
         self.read_on(served, &requests, &mut responses).await
+    }
+
+    fn begin_trial(&self, trial: Option<Trial>, requests: &WatchRequests) {
+        let request = WatchCreateRequest {
+            key: Bytes::from_static(b"nobody writes this"),
+            start_revision: if trial == Some(Trial::Negative) { -3 } else { 0 },
+            ..WatchCreateRequest::default()
+        };
+        if trial.is_some() {
+            requests.create(create(&request));
+        }
+        if trial == Some(Trial::First) {
+            requests.cancel(0);
+        }
+    }
+
+    /// The answers come in the order of the requests. `None` when they do not come.
+    async fn end_trial(&mut self, trial: Option<Trial>, responses: &mut WatchStream) -> Option<()> {
+        let Some(trial) = trial else { return Some(()) };
+        let mut answer = self.next_of(responses).await?;
+        if trial == Trial::First {
+            answer = self.next_of(responses).await?;
+        }
+        if !answer.canceled {
+            let what = format!("{trial:?}: a watch that is not to be goes on: {answer:?}");
+            self.session.record.kernel.after(Duration::ZERO, move |sim| sim.oracles.speak(what));
+        }
+        Some(())
     }
 
     async fn read_on(
