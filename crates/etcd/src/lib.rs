@@ -4,6 +4,7 @@
 //! Wiring only: what each part does is in its own crate. The program is [`main`] over the machine's
 //! disk; tests run the same over one that fails.
 
+mod descriptors;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod listeners;

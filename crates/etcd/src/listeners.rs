@@ -10,7 +10,7 @@ use httpd::{Address, Endpoints, Listener};
 use membership::Url;
 use rpc::Grpc;
 use telemetry::Registry;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::peer::PeerService;
@@ -24,6 +24,8 @@ pub struct Listeners {
     http: Vec<(Url, Listener)>,
     metrics: Vec<(Url, Listener)>,
     peers: Vec<(Url, Listener)>,
+    /// What clients' connections take, all together.
+    client_connections: Arc<Semaphore>,
 }
 
 /// Why there are no listeners; in Go's words.
@@ -53,16 +55,18 @@ pub enum Error {
 }
 
 impl Listeners {
-    /// Binds all addresses, before anything else of the member is touched.
+    /// Binds all addresses, before anything else of the member is touched; clients get at most so
+    /// many connections.
     ///
     /// # Errors
     /// Of the first address that cannot be bound.
-    pub async fn bind(config: &Config) -> Result<Self, Error> {
+    pub async fn bind(config: &Config, clients_max: usize) -> Result<Self, Error> {
         Ok(Self {
             clients: bind_all(&config.listen_client_urls).await?,
             http: bind_all(&config.listen_client_http_urls).await?,
             metrics: bind_all(&config.listen_metrics_urls).await?,
             peers: bind_all(&config.listen_peer_urls).await?,
+            client_connections: Arc::new(Semaphore::new(clients_max.min(Semaphore::MAX_PERMITS))),
         })
     }
 
@@ -128,14 +132,16 @@ impl Listeners {
             tracing::info!(traffic, address = %url, "serving client traffic insecurely; this is \
                 strongly discouraged!");
             let service = move |remote| service.of(remote);
-            tasks.spawn(httpd::serve(listener, service, limits(config), stop.clone()));
+            let connections = Some(Arc::clone(&self.client_connections));
+            let limits = httpd::Limits { connections, ..limits(config) };
+            tasks.spawn(httpd::serve(listener, service, limits, stop.clone()));
         }
         tasks
     }
 }
 
 fn limits(config: &Config) -> httpd::Limits {
-    httpd::Limits { concurrent_streams_max: config.max_concurrent_streams }
+    httpd::Limits { concurrent_streams_max: config.max_concurrent_streams, connections: None }
 }
 
 async fn bind_all(urls: &[Url]) -> Result<Vec<(Url, Listener)>, Error> {

@@ -16,7 +16,7 @@ use crate::listeners::Listeners;
 use crate::member;
 use crate::peer::PeerService;
 use crate::signals::{self, Signal};
-use crate::{notify, process, stand_ins, system, variables};
+use crate::{descriptors, notify, process, stand_ins, system, variables};
 
 /// Why a server that ran has ended.
 enum End {
@@ -29,9 +29,10 @@ enum End {
 
 /// Runs the server until it is told to stop.
 pub fn run(config: &Config, disk: Arc<dyn Disk>) -> ExitCode {
-    if let Err(error) = signals::let_long_files_fail() {
-        tracing::warn!(%error, "a file that grows too long ends the server without a word");
+    if let Err(error) = signals::ignore_harmless() {
+        tracing::warn!(%error, "failed to catch the signals that would end the server for nothing");
     }
+    descriptors::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => {
@@ -71,6 +72,12 @@ fn check_data_dir(config: &Config, disk: &dyn Disk) -> Result<(), String> {
     }
 }
 
+/// Binds all listeners, as far as the process may have sockets.
+async fn bind(config: &Config) -> Result<Listeners, String> {
+    let clients_max = descriptors::clients_max()?;
+    Listeners::bind(config, clients_max).await.map_err(|error| error.to_string())
+}
+
 /// Says that clients are served, to the log and to who started the server.
 fn tell_ready() {
     tracing::info!("ready to serve client requests");
@@ -80,7 +87,7 @@ fn tell_ready() {
 async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
     let registry = registry(config);
     check_data_dir(config, &*disk)?;
-    let mut listeners = Listeners::bind(config).await.map_err(|error| error.to_string())?;
+    let mut listeners = bind(config).await?;
     let (member, transport) =
         tokio::task::block_in_place(|| member::start(config, disk, &registry))
             .map_err(|error| error.to_string())?;

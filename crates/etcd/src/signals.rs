@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+/// The real-time signals that are free to use (signal(7)).
+const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
+
 /// A signal that stops the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Signal {
@@ -40,15 +43,31 @@ impl Signal {
     }
 }
 
-/// Lets a write that would make a file longer than this process may (`ulimit -f`, `LimitFSIZE`)
-/// fail like any other, with the reason, in the place of the signal that ends the process without
-/// one.
+/// Lets the process live on with signals that Go programs take no notice of and that end others: a
+/// tool that sends one to its servers means no harm. With them that of a file that grows longer than
+/// it may (`ulimit -f`, `LimitFSIZE`): the write then fails like any other, with the reason.
 ///
 /// # Errors
-/// When the system does not let the signal be caught.
-pub fn let_long_files_fail() -> std::io::Result<()> {
-    let caught = std::sync::Arc::default();
-    signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), caught).map(|_| ())
+/// When the system does not let a signal be caught.
+pub fn ignore_harmless() -> std::io::Result<()> {
+    use rustix::process::Signal;
+    let named = [
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::VTALARM,
+        Signal::PROF,
+        Signal::IO,
+        Signal::POWER,
+        Signal::XCPU,
+        Signal::XFSZ,
+    ];
+    let seen = std::sync::Arc::default();
+    for number in named.into_iter().map(Signal::as_raw).chain(REAL_TIME) {
+        // Noted where nobody looks.
+        signal_hook::flag::register(number, std::sync::Arc::clone(&seen))?;
+    }
+    Ok(())
 }
 
 /// Waits for one.

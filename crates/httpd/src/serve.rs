@@ -1,6 +1,7 @@
 //! Serving connections: HTTP/1 and HTTP/2 (with prior knowledge) on one port.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::Remote;
@@ -10,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::begin::Begin;
@@ -22,11 +23,14 @@ use crate::listener::{Listener, Stream};
 /// How long a listener rests after an error that would repeat at once (no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What the flags decide about connections.
-#[derive(Clone, Copy, Debug)]
+/// What is decided about connections elsewhere.
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Streams that one connection may have open.
     pub concurrent_streams_max: u32,
+    /// How many connections there may be; shared by the listeners that count together. Who comes
+    /// when all are taken waits in the system's queue.
+    pub connections: Option<Arc<Semaphore>>,
 }
 
 /// Accepts and serves until `stop` turns true; then lets connections finish what they are at, for
@@ -44,7 +48,7 @@ pub async fn serve<S, B>(
     B: Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let builder = builder(settings);
+    let builder = builder(&settings);
     let mut connections = JoinSet::new();
     let mut stopped = stop.clone();
     loop {
@@ -52,15 +56,15 @@ pub async fn serve<S, B>(
             biased;
             () = told(&mut stopped) => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
+            (permit, accepted) = accept(&listener, settings.connections.as_ref()) => match accepted {
                 Ok(stream) => {
                     let remote = stream.remote().map(|remote| Remote::new(&remote));
-                    connections.spawn(connection(
-                        builder.clone(),
-                        stream,
-                        service(remote),
-                        stop.clone(),
-                    ));
+                    let served =
+                        connection(builder.clone(), stream, service(remote), stop.clone());
+                    connections.spawn(async move {
+                        served.await;
+                        drop(permit);
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a connection");
@@ -75,7 +79,20 @@ pub async fn serve<S, B>(
     let _ = tokio::time::timeout(limits::DRAIN_TIMEOUT, drained).await;
 }
 
-fn builder(settings: Limits) -> auto::Builder<TokioExecutor> {
+/// Accepts a connection once there may be one more.
+async fn accept(
+    listener: &Listener,
+    connections: Option<&Arc<Semaphore>>,
+) -> (Option<OwnedSemaphorePermit>, std::io::Result<Stream>) {
+    let permit = match connections {
+        // The semaphore is never closed.
+        Some(connections) => Arc::clone(connections).acquire_owned().await.ok(),
+        None => None,
+    };
+    (permit, listener.accept().await)
+}
+
+fn builder(settings: &Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -159,7 +176,7 @@ mod tests {
                 Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"here"))))
             })
         };
-        let settings = Limits { concurrent_streams_max: 100 };
+        let settings = Limits { concurrent_streams_max: 100, connections: None };
         (address, stop, tokio::spawn(serve(listener, service, settings, stopped)))
     }
 

@@ -63,7 +63,12 @@ impl Slow {
                 }
             })
         };
-        let task = serve(listener, service, Limits { concurrent_streams_max: 100 }, stopped);
+        let task = serve(
+            listener,
+            service,
+            Limits { concurrent_streams_max: 100, connections: None },
+            stopped,
+        );
         Self { address, begun, permits, stop, task: tokio::spawn(task) }
     }
 }

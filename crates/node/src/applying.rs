@@ -445,6 +445,10 @@ impl<T> Applying<T> {
         {
             self.applier.backend().migrate(&steps);
             tracing::info!("new-storage-version" = %version, "updated storage version");
+            if let Some(target) = self.applier.cluster().downgrade().target_version() {
+                tracing::info!("target-version" = %target, "server-version" = %proto::version::SERVER,
+                    "The server is ready to downgrade");
+            }
         }
         Ok(())
     }

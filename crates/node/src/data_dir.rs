@@ -135,19 +135,25 @@ const fn cannot_be_synced(kind: io::ErrorKind) -> bool {
     )
 }
 
-/// Makes the directories that are missing, private to the owner; one that others may enter gives a
-/// warning, as in Go.
+/// Makes the directories that are missing, private to the owner, and sees that files can be made in
+/// each; one that others may enter gives a warning, as in Go.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn create(disk: &dyn Disk, paths: &Paths) -> Result<(), Error> {
-    for path in [&paths.data, &paths.snap] {
+    let member = paths.data.join(MEMBER);
+    let folders = [
+        (&paths.data, "cannot access data directory: open"),
+        (&member, "cannot write to member directory: open"),
+        (&paths.snap, "cannot write to snapshot directory: open"),
+    ];
+    for (path, refusal) in folders {
         let context = |action| {
             let path = path.clone();
             move |source| Error::Io { action, path, source }
         };
         disk.create_dir_all(path).map_err(context("create"))?;
-        touch(disk, path)?;
+        touch(disk, path, refusal)?;
         let mode = disk.metadata(path).map_err(context("look at"))?.mode;
         if mode & 0o077 != 0 {
             tracing::warn!(dir = %path.display(), mode = %format!("{mode:o}"),
@@ -157,19 +163,50 @@ pub fn create(disk: &dyn Disk, paths: &Paths) -> Result<(), Error> {
     Ok(())
 }
 
+/// Sees that segments can be made in the folder of a log that is there: it would end the member only
+/// at the next one.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn check_log(disk: &dyn Disk, paths: &Paths) -> Result<(), Error> {
+    touch(disk, &paths.wal, "cannot write to WAL directory: open")
+}
+
 /// Sees that files can be made in a directory, as etcd does: by making one, under etcd's name.
-fn touch(disk: &dyn Disk, directory: &Path) -> Result<(), Error> {
+fn touch(disk: &dyn Disk, directory: &Path, action: &'static str) -> Result<(), Error> {
     let file = directory.join(".touch");
     let made = disk.open(&file, OpenMode::Truncate).and_then(|_| disk.remove_file(&file));
-    let action = "cannot access data directory: open";
     made.map_err(|source| Error::Io { action, path: file, source })
 }
 
 #[cfg(test)]
 mod tests {
-    use simenv::SimDisk;
+    use simenv::{Fault, Operation, SimDisk};
 
     use super::*;
+
+    #[test]
+    fn directories_in_which_nothing_can_be_made_are_named_at_once() {
+        let disk = SimDisk::new();
+        let paths = Paths::new(Path::new("/data"), None);
+        create(&disk, &paths).expect("create");
+        disk.create_dir_all(&paths.wal).expect("create");
+        check_log(&disk, &paths).expect("all can be written");
+        for (folder, words) in [
+            ("/data", "cannot access data directory: open /data/.touch"),
+            ("/data/member", "cannot write to member directory: open /data/member/.touch"),
+            ("/data/member/wal", "cannot write to WAL directory: open /data/member/wal/.touch"),
+        ] {
+            disk.set_fault(move |operation, path| {
+                let fails =
+                    operation == Operation::Create && path.parent() == Some(Path::new(folder));
+                fails.then_some(Fault::Error(io::ErrorKind::PermissionDenied))
+            });
+            let checked = create(&disk, &paths).and_then(|()| check_log(&disk, &paths));
+            let words_here = checked.expect_err("it cannot be written").to_string();
+            assert!(words_here.starts_with(words), "{words_here}");
+        }
+    }
 
     #[test]
     fn a_power_cut_does_not_take_the_directories_of_a_first_start() {

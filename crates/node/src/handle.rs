@@ -13,7 +13,7 @@ use prost::Message;
 use proto::RequestKind;
 use proto::error::{Error as Known, Status};
 use proto::etcdserverpb::{InternalRaftRequest, RequestHeader};
-use proto::raftpb::MessageType;
+use proto::raftpb::{Message as RaftMessage, MessageType};
 use proto::version::{self, Version};
 use raft::SnapshotStatus;
 use raft::confchange::ConfChangeEntry;
@@ -193,7 +193,14 @@ impl Node {
             return;
         }
         let bytes = message.entries.iter().map(|entry| entry.data.len()).sum();
-        if shared.consensus.foreign(consensus::Event::Message(message), bytes).is_err() {
+        let is_patient = is_patient(&message);
+        let event = consensus::Event::Message(message);
+        let taken = if is_patient {
+            shared.consensus.patient_foreign(event, bytes)
+        } else {
+            shared.consensus.foreign(event, bytes)
+        };
+        if taken.is_err() {
             tracing::debug!("dropped a raft message: too many wait");
         }
     }
@@ -467,6 +474,16 @@ impl Node {
             return Ok(());
         }
         crate::reconfigure::check(&self.0, change)
+    }
+}
+
+/// Whether a message may wait until the log has stored what it is at: what others propose then goes
+/// out together, and what they have stored is committed with it.
+fn is_patient(message: &RaftMessage) -> bool {
+    match message.message_type {
+        MessageType::Prop | MessageType::App => true,
+        MessageType::AppResp => !message.reject,
+        _ => false,
     }
 }
 

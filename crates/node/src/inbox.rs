@@ -5,8 +5,8 @@
 //! another, and none can deadlock.
 //!
 //! A consumer whose work on more requests would only have to wait behind what it has under way says
-//! so ([`Inbox::drain_busy`]): requests do not wake it then one by one, but gather until something
-//! else comes. That makes batches larger and threads change less often the more there is to do.
+//! so ([`Inbox::drain_busy`]): requests, and what of others is as patient, do not wake it then one by
+//! one, but gather until something else comes. That makes batches larger and threads change less often the more there is to do.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub struct Inbox<T> {
 #[derive(Debug)]
 struct State<T> {
     items: Vec<T>,
+    /// Of the items those that a busy consumer need not hear of at once.
+    patient: usize,
     requests: usize,
     urgent: usize,
     foreign_bytes: usize,
@@ -42,17 +44,15 @@ struct State<T> {
 enum Wants {
     /// Whatever comes.
     Anything,
-    /// What is no request, or many requests.
-    MoreThanRequests,
+    /// What is not patient, or many that are.
+    Pressing,
 }
 
 impl<T> State<T> {
     fn has(&self, wanted: Wants) -> bool {
         match wanted {
             Wants::Anything => !self.items.is_empty(),
-            Wants::MoreThanRequests => {
-                self.items.len() > self.requests || self.requests >= GATHERED_MAX
-            }
+            Wants::Pressing => self.items.len() > self.patient || self.patient >= GATHERED_MAX,
         }
     }
 }
@@ -72,6 +72,7 @@ impl<T> Inbox<T> {
     pub fn new(requests_max: usize) -> Self {
         let state = State {
             items: Vec::new(),
+            patient: 0,
             requests: 0,
             urgent: 0,
             foreign_bytes: 0,
@@ -86,7 +87,10 @@ impl<T> Inbox<T> {
     /// # Errors
     /// [`Refused`], and the request is dropped.
     pub fn request(&self, item: T) -> Result<(), Refused> {
-        self.admit(item, |state| state.requests += 1)
+        self.admit(item, |state| {
+            state.requests += 1;
+            state.patient += 1;
+        })
     }
 
     /// Adds a request that a busy consumer hears of too.
@@ -116,6 +120,18 @@ impl<T> Inbox<T> {
     /// # Errors
     /// [`Refused`], and it is dropped.
     pub fn foreign(&self, item: T, bytes: usize) -> Result<(), Refused> {
+        self.admit_foreign(item, bytes, 0)
+    }
+
+    /// As [`foreign`](Self::foreign); a busy consumer need not hear of it at once.
+    ///
+    /// # Errors
+    /// [`Refused`], and it is dropped.
+    pub fn patient_foreign(&self, item: T, bytes: usize) -> Result<(), Refused> {
+        self.admit_foreign(item, bytes, 1)
+    }
+
+    fn admit_foreign(&self, item: T, bytes: usize, patient: usize) -> Result<(), Refused> {
         let mut state = self.lock();
         if state.closed {
             return Err(Refused::Closed);
@@ -125,6 +141,7 @@ impl<T> Inbox<T> {
             return Err(Refused::Full);
         }
         state.foreign_bytes += bytes.max(FOREIGN_BYTES_MIN);
+        state.patient += patient;
         state.items.push(item);
         self.wake(state);
         Ok(())
@@ -140,16 +157,25 @@ impl<T> Inbox<T> {
         }
     }
 
+    /// As [`complete`](Self::complete), but a consumer that waits finds it only when something else
+    /// comes.
+    pub fn leave(&self, item: T) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.items.push(item);
+        }
+    }
+
     /// Takes all that is there, waiting for at most `timeout` for the first; the vector is empty
     /// when none came. `into` is emptied and lends its memory.
     pub fn drain(&self, into: &mut Vec<T>, timeout: Option<Duration>) {
         self.drain_for(Wants::Anything, into, timeout);
     }
 
-    /// As [`drain`](Self::drain), for a consumer that has requests under way: a few more of them do
-    /// not end the wait.
+    /// As [`drain`](Self::drain), for a consumer that has work under way: a few patient items do not
+    /// end the wait.
     pub fn drain_busy(&self, into: &mut Vec<T>, timeout: Option<Duration>) {
-        self.drain_for(Wants::MoreThanRequests, into, timeout);
+        self.drain_for(Wants::Pressing, into, timeout);
     }
 
     fn drain_for(&self, wanted: Wants, into: &mut Vec<T>, timeout: Option<Duration>) {
@@ -167,6 +193,7 @@ impl<T> Inbox<T> {
             state.waiting = None;
         }
         std::mem::swap(&mut state.items, into);
+        state.patient = 0;
         state.requests = 0;
         state.urgent = 0;
         state.foreign_bytes = 0;
@@ -213,7 +240,7 @@ mod tests {
     fn requests_wait_for_a_busy_consumer_until_something_else_or_many_come() {
         let inbox = Inbox::new(GATHERED_MAX);
         inbox.request(1).unwrap();
-        assert!(!inbox.lock().has(Wants::MoreThanRequests));
+        assert!(!inbox.lock().has(Wants::Pressing));
         assert!(inbox.lock().has(Wants::Anything));
         inbox.complete(2);
         let mut items = Vec::new();
@@ -226,8 +253,14 @@ mod tests {
         assert_eq!(items.len(), GATHERED_MAX);
         // Also what did not end the wait is taken when the time is over.
         inbox.request(3).unwrap();
+        inbox.patient_foreign(4, 0).unwrap();
+        assert!(!inbox.lock().has(Wants::Pressing));
         inbox.drain_busy(&mut items, Some(Duration::from_millis(1)));
-        assert_eq!(items, [3]);
+        assert_eq!(items, [3, 4]);
+        inbox.patient_foreign(5, 0).unwrap();
+        inbox.foreign(6, 0).unwrap();
+        inbox.drain_busy(&mut items, None);
+        assert_eq!(items, [5, 6]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ use wal::{PrepareJob, Prepared, ReadJob, Sync, Wal};
 pub enum Task {
     /// Store entries and hard state; then the messages may be delivered.
     Append(Append),
+    /// Note the commit index of this state with whatever is stored next: nothing waits for it.
+    Commit(HardState),
     /// Make entries and commit index durable up to here, for the commit thread.
     Sync(Index),
     /// Store a snapshot's document and its record.
@@ -100,7 +102,7 @@ pub struct Log {
 /// What a round of work gave.
 #[derive(Default)]
 pub struct Round {
-    /// One for each task but `Prepared` and `Release`, in no particular order between kinds.
+    /// One for each task but `Commit`, `Prepared` and `Release`, in no particular order between kinds.
     pub done: Vec<Done>,
     /// How long each sync took.
     pub syncs: Vec<Duration>,
@@ -159,6 +161,7 @@ impl Log {
                     self.wal.append(append.hard_state, &append.entries)?;
                     pending.push(Done::Appended(append));
                 }
+                Task::Commit(hard_state) => self.wal.append(Some(hard_state), &[])?,
                 Task::Sync(index) => {
                     let commit = self.wal.hard_state().commit;
                     assert!(commit >= index.0, "a commit at {index} before the log's {commit}");

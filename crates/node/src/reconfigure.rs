@@ -19,10 +19,11 @@ pub(crate) fn check(shared: &Shared, change: &Change) -> Result<(), Status> {
     let checked = match change {
         Change::Add(member) => reconfiguration::may_add(cluster, member.is_learner, connections),
         Change::Remove(id) => {
-            if cluster.member(*id).is_none() {
+            let may = reconfiguration::may_remove(cluster, *id, connections);
+            if may.is_ok() && cluster.member(*id).is_none() {
                 return Err(Known::MemberNotFound.into());
             }
-            reconfiguration::may_remove(cluster, *id, connections)
+            may
         }
         Change::Promote(_) => reconfiguration::may_promote(cluster),
         Change::Update { .. } => Ok(()),

@@ -358,6 +358,9 @@ async fn boot(ground: &Ground<'_>) -> Result<Booted, Error> {
     data_dir::create(disk, paths)?;
     ground.snapshots.clean()?;
     let has_log = wal::exists(disk, &paths.wal)?;
+    if has_log {
+        data_dir::check_log(disk, paths)?;
+    }
     let has_database = disk
         .exists(&paths.database())
         .map_err(|source| Error::io("look for", &paths.database(), source))?;

@@ -19,16 +19,17 @@ use env::Monotonic;
 use membership::Cluster;
 use proto::RequestKind;
 use proto::error::Error as Known;
-use proto::raftpb::Snapshot;
+use proto::raftpb::{Message, Snapshot};
 use telemetry::GoDuration;
 use types::Index;
 
 use crate::applying::{self, Applying, Cost, Origin, Rest};
+use crate::coalesce::coalesce;
 use crate::commit::{self, Begun, Commits, Finished};
 use crate::consensus::{self, Consensus};
 use crate::effects;
 use crate::install::Installer;
-use crate::log::{self, Log, Round};
+use crate::log::{self, Append, Log, Round};
 use crate::metrics::Slow;
 use crate::shared::{Applied, Leadership, ReadWaiter, Shared, TicketWaiter};
 
@@ -63,12 +64,24 @@ pub(crate) struct RaftTurns {
     events: Vec<consensus::Event<ReadWaiter>>,
     /// Appends that the log has been given and has not stored yet.
     appending: usize,
+    /// The term and vote that the log was given last.
+    promised: Option<(u64, u64)>,
+    /// What this turn sends.
+    messages: Vec<Message>,
 }
 
 impl RaftTurns {
     pub(crate) fn new(consensus: Consensus<ReadWaiter>, pace: Pace, now: Monotonic) -> Self {
         let next_tick = now + pace.tick;
-        Self { consensus, tick: pace.tick, next_tick, events: Vec::new(), appending: 0 }
+        Self {
+            consensus,
+            tick: pace.tick,
+            next_tick,
+            events: Vec::new(),
+            appending: 0,
+            promised: None,
+            messages: Vec::new(),
+        }
     }
 
     /// When a turn is due though nothing has come.
@@ -97,11 +110,73 @@ impl RaftTurns {
             self.next_tick = now + self.tick;
             shared.ticked.store(now.0, Ordering::Relaxed);
         }
-        let actions = self.consensus.round(now, self.events.drain(..));
-        publish_status(shared, &self.consensus, now);
-        for action in actions {
-            self.appending += usize::from(matches!(action, consensus::Action::Append(_)));
-            perform_raft(shared, action);
+        loop {
+            let actions = self.consensus.round(now, self.events.drain(..));
+            publish_status(shared, &self.consensus, now);
+            for action in actions {
+                self.perform(shared, action);
+            }
+            if self.events.is_empty() {
+                break;
+            }
+        }
+        if !self.messages.is_empty() {
+            shared.peers.transport().send(coalesce(std::mem::take(&mut self.messages)));
+        }
+    }
+
+    fn perform(&mut self, shared: &Shared, action: consensus::Action<ReadWaiter>) {
+        use consensus::Action;
+        match action {
+            Action::Append(append) => self.append(shared, append),
+            Action::Send(messages) => self.messages.extend(messages),
+            Action::Apply { entries, responses } => {
+                shared.apply.complete(applying::Event::Entries { entries, responses });
+            }
+            Action::Install(snapshot) => shared.apply.complete(applying::Event::Install(snapshot)),
+            Action::SendSnapshot(message) => {
+                shared.apply.complete(applying::Event::SendSnapshot(message));
+            }
+            Action::Release(index) => shared.log.complete(log::Task::Release(index)),
+            Action::Reads(index, reads) => {
+                for read in reads {
+                    // A reader that gave up wants no answer.
+                    let _ = read.send(index);
+                }
+            }
+            Action::LateRead => {
+                shared.metrics.requests.late_read();
+                tracing::warn!("waiting for ReadIndex response took too long, retrying");
+            }
+            Action::Dropped(id) => shared.waiters.answer(id, Err(())),
+            Action::Progress(id, progress) => shared.progress.answer(id, progress),
+            Action::Shown(id, state) => shared.shown.answer(id, state),
+            Action::Fetch(read) => {
+                shared.log.complete(log::Task::Read {
+                    low: read.low,
+                    high: read.high,
+                    bytes_max: read.size_max,
+                });
+            }
+            Action::Leader(line) => tracing::info!("{line}"),
+        }
+    }
+
+    /// Has an append stored. One that tells no more than a new commit index need not wait for the
+    /// log: what is committed is found out again after a crash.
+    fn append(&mut self, shared: &Shared, append: Append) {
+        let is_commit = append.entries.is_empty() && append.snapshot.is_none();
+        let promise = append.hard_state.map(|state| (state.term, state.vote));
+        let is_known = promise.is_none() || promise == self.promised;
+        self.promised = promise.or(self.promised);
+        if is_commit && is_known && self.appending == 0 {
+            if let Some(hard_state) = append.hard_state {
+                shared.log.leave(log::Task::Commit(hard_state));
+            }
+            self.events.push(consensus::Event::Appended(append));
+        } else {
+            self.appending += 1;
+            shared.log.complete(log::Task::Append(append));
         }
     }
 }
@@ -132,43 +207,6 @@ fn publish_status(shared: &Shared, consensus: &Consensus<ReadWaiter>, now: Monot
     }
     if before.is_leader && !status.is_leader {
         shared.deadlines().demote();
-    }
-}
-
-fn perform_raft(shared: &Shared, action: consensus::Action<ReadWaiter>) {
-    use consensus::Action;
-    match action {
-        Action::Append(append) => shared.log.complete(log::Task::Append(append)),
-        Action::Apply { entries, responses } => {
-            shared.apply.complete(applying::Event::Entries { entries, responses });
-        }
-        Action::Install(snapshot) => shared.apply.complete(applying::Event::Install(snapshot)),
-        Action::Send(messages) => shared.peers.transport().send(messages),
-        Action::SendSnapshot(message) => {
-            shared.apply.complete(applying::Event::SendSnapshot(message));
-        }
-        Action::Release(index) => shared.log.complete(log::Task::Release(index)),
-        Action::Reads(index, reads) => {
-            for read in reads {
-                // A reader that gave up wants no answer.
-                let _ = read.send(index);
-            }
-        }
-        Action::LateRead => {
-            shared.metrics.requests.late_read();
-            tracing::warn!("waiting for ReadIndex response took too long, retrying");
-        }
-        Action::Dropped(id) => shared.waiters.answer(id, Err(())),
-        Action::Progress(id, progress) => shared.progress.answer(id, progress),
-        Action::Shown(id, state) => shared.shown.answer(id, state),
-        Action::Fetch(read) => {
-            shared.log.complete(log::Task::Read {
-                low: read.low,
-                high: read.high,
-                bytes_max: read.size_max,
-            });
-        }
-        Action::Leader(line) => tracing::info!("{line}"),
     }
 }
 

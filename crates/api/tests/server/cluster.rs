@@ -74,4 +74,12 @@ async fn members_come_change_and_go() {
     let removed = member.member_remove(&nobody(), remove(learner.id)).await;
     assert_eq!(refusal(removed), Some(Known::MemberNotFound));
     assert_eq!(member.get("settled", "").await.len(), 1);
+    // Without a quorum that is what is missed first.
+    let voter = pb::MemberAddRequest {
+        peer_urls: vec!["http://127.0.0.1:6".to_owned()],
+        ..pb::MemberAddRequest::default()
+    };
+    member.member_add(&nobody(), voter).await.unwrap();
+    let removed = member.member_remove(&nobody(), remove(7)).await;
+    assert_eq!(refusal(removed), Some(Known::MemberNotEnoughStarted));
 }
