@@ -35,6 +35,9 @@ use bad_input::raw::send;
 use bad_input::wire;
 use support::{Member, reference_is_under_test, runtime, server_under_test};
 
+/// How often the reference is asked again where its answer is another.
+const REFERENCE_TRIES: usize = 5;
+
 /// The member puts and gets, and its process is the one that was started.
 async fn assert_serves(member: &Member, pid: u32, after: &str) {
     let api = member.api().await;
@@ -46,10 +49,10 @@ async fn assert_serves(member: &Member, pid: u32, after: &str) {
     assert_eq!(member.server().pid(), pid);
 }
 
-fn fits(answer: &str, expected: &[&str]) -> bool {
+fn fits(answer: &str, expected: &[String]) -> bool {
     expected.iter().any(|expected| match expected.strip_suffix('*') {
         Some(start) => answer.starts_with(start),
-        None => answer == *expected,
+        None => answer == expected,
     })
 }
 
@@ -61,7 +64,8 @@ async fn compare(cases: Vec<Case>) {
     let pid = tested.server().pid();
     let (mut different, mut compared) = (Vec::new(), 0);
     for case in &cases {
-        let expected = match &case.expect {
+        let tries = if matches!(case.expect, Expect::Same) { REFERENCE_TRIES } else { 0 };
+        let mut expected: Vec<String> = match &case.expect {
             Expect::Deadly(_) if reference_is_under_test() => continue,
             Expect::Only(answers) | Expect::Deadly(answers) => {
                 answers.iter().map(|&answer| answer.to_owned()).collect()
@@ -70,7 +74,14 @@ async fn compare(cases: Vec<Case>) {
         };
         let found = send(&tested.endpoint(), &case.raw).await;
         compared += 1;
-        if !fits(&found, &expected.iter().map(String::as_str).collect::<Vec<_>>()) {
+        // It has more than one answer where it resets the stream behind its answer: what is read of
+        // that is then chance.
+        for _ in 0..tries {
+            if !fits(&found, &expected) {
+                expected.push(send(&real.endpoint(), &case.raw).await);
+            }
+        }
+        if !fits(&found, &expected) {
             different.push(format!("{}: expected {expected:?}, found {found:?}", case.name));
         }
         assert_serves(&tested, pid, &case.name).await;

@@ -144,8 +144,8 @@ pub fn create(disk: &dyn Disk, paths: &Paths) -> Result<(), Error> {
     let member = paths.data.join(MEMBER);
     let folders = [
         (&paths.data, "cannot access data directory: open"),
-        (&member, "cannot write to member directory: open"),
         (&paths.snap, "cannot write to snapshot directory: open"),
+        (&member, "cannot write to member directory: open"),
     ];
     for (path, refusal) in folders {
         let context = |action| {
