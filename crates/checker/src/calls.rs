@@ -13,6 +13,18 @@ use std::collections::BTreeMap;
 
 use crate::history::{Call, Outcome, Reply};
 
+/// Whether a key's last change was at this revision; 0 for a key that is not there.
+#[must_use]
+pub const fn unchanged_since(key: Bytes, revision: i64) -> Compare {
+    Compare {
+        key,
+        target: CompareTarget::Mod as i32,
+        result: CompareResult::Equal as i32,
+        target_union: Some(TargetUnion::ModRevision(revision)),
+        range_end: Bytes::new(),
+    }
+}
+
 /// Revisions below the newest that reads of the past go back.
 const PAST_MAX: u64 = 200;
 
@@ -143,13 +155,7 @@ impl Calls {
     fn compare_and_swap(&mut self, rng: &mut SeededRng) -> TxnRequest {
         let key = self.key(rng);
         let known = self.known.get(&key).copied().unwrap_or_default();
-        let compare = Compare {
-            key: key.clone(),
-            target: CompareTarget::Mod as i32,
-            result: CompareResult::Equal as i32,
-            target_union: Some(TargetUnion::ModRevision(known)),
-            range_end: Bytes::new(),
-        };
+        let compare = unchanged_since(key.clone(), known);
         let put = PutRequest { key: key.clone(), value: self.value(rng), ..PutRequest::default() };
         let get = RangeRequest { key, ..RangeRequest::default() };
         TxnRequest {

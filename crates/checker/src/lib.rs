@@ -32,7 +32,7 @@ mod store;
 mod times;
 mod watches;
 
-pub use calls::Calls;
+pub use calls::{Calls, unchanged_since};
 pub use check::check;
 pub use history::{
     Base, Call, Final, Hash, Header, History, Member, Operation, Outcome, Refusal, Reply, Time,

@@ -20,7 +20,6 @@ use kill::model::Model;
 use kill::verify::verify;
 use proto::etcdserverpb::DefragmentRequest;
 use small_disk::SmallDisk;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{Api, Member, runtime, server_under_test};
@@ -212,31 +211,6 @@ fn a_full_disk_under_the_database() {
         assert!(whole >= acknowledged as usize, "{whole} of {acknowledged} are there");
         api.put(b"more", &value).await.unwrap();
     });
-    member.kill();
-}
-
-/// A limit on how long files may be, as `ulimit -f` and systemd's `LimitFSIZE` set it: the first
-/// segment of the log has 64 MiB, the database grows beyond 2 GiB at no time here.
-#[test]
-fn a_file_that_would_be_longer_than_it_may() {
-    let mut member = Member::new("long-file", server_under_test(), &["--log-level=warn"]);
-    let limited = |blocks: u64| {
-        let script = member.folder().join("etcd");
-        let server = server_under_test();
-        let text = format!("#!/bin/sh\nulimit -f {blocks}\nexec {} \"$@\"\n", server.display());
-        std::fs::write(&script, text).unwrap();
-        std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
-        script
-    };
-    let (small, fits) = (limited(1000), server_under_test());
-    member.options.program = small;
-    assert_eq!(member.start_and_fail(END_MAX), 1);
-    let reason = reason(&member);
-    assert!(reason.contains("wal") && reason.to_lowercase().contains("file too large"), "{reason}");
-    std::fs::remove_file(&member.options.log).unwrap();
-    member.options.program = fits;
-    member.start();
-    runtime().block_on(async { member.api().await.put(b"a", b"b").await.unwrap() });
     member.kill();
 }
 

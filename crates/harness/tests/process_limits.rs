@@ -56,6 +56,22 @@ fn clients_leave_descriptors_for_the_log() {
     assert_eq!(member.terminate(), 143);
 }
 
+/// A limit on how long files may be, as `ulimit -f` and systemd's `LimitFSIZE` set it: far below the
+/// 64 MiB of the log's first segment.
+#[test]
+fn a_file_that_would_be_longer_than_it_may() {
+    let mut member = Member::new("long-file", server_under_test(), &["--log-level=warn"]);
+    limited(&mut member, "-f 1000");
+    assert_eq!(member.start_and_fail(END_MAX), 1);
+    let log = std::fs::read_to_string(&member.options.log).unwrap();
+    assert!(log.contains("wal") && log.to_lowercase().contains("file too large"), "{log}");
+    std::fs::remove_file(&member.options.log).unwrap();
+    member.options.program = server_under_test();
+    member.start();
+    runtime().block_on(async { member.api().await.put(b"a", b"b").await.unwrap() });
+    member.kill();
+}
+
 #[test]
 fn a_limit_that_is_too_low_is_refused() {
     let mut member = Member::new("low", server_under_test(), &["--log-level=warn"]);

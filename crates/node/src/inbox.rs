@@ -6,7 +6,8 @@
 //!
 //! A consumer whose work on more requests would only have to wait behind what it has under way says
 //! so ([`Inbox::drain_busy`]): requests, and what of others is as patient, do not wake it then one by
-//! one, but gather until something else comes. That makes batches larger and threads change less often the more there is to do.
+//! one, but gather until something else comes. That makes batches larger, and threads change less
+//! often, the more there is to do.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -102,7 +102,8 @@ pub struct Log {
 /// What a round of work gave.
 #[derive(Default)]
 pub struct Round {
-    /// One for each task but `Commit`, `Prepared` and `Release`, in no particular order between kinds.
+    /// One for each task but `Commit`, `Prepared` and `Release`, in no particular order between
+    /// kinds.
     pub done: Vec<Done>,
     /// How long each sync took.
     pub syncs: Vec<Duration>,

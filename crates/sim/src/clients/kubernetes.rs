@@ -4,13 +4,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use checker::{Call, Outcome, Reply};
+use checker::{Call, Outcome, Reply, unchanged_since};
 use env::Rng as _;
-use proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use proto::etcdserverpb::request_op::Request;
-use proto::etcdserverpb::{
-    Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
-};
+use proto::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest};
 
 use crate::clients::session::Session;
 
@@ -43,13 +40,7 @@ async fn change(session: &mut Session, made: &mut u64) -> Option<()> {
     let read = session.call(Call::Range(get)).await?;
     let Outcome::Done { reply: Reply::Range(range), .. } = read else { return Some(()) };
     let known = range.kvs.first().map_or(0, |kv| kv.mod_revision);
-    let compare = Compare {
-        key: key.clone(),
-        target: CompareTarget::Mod as i32,
-        result: CompareResult::Equal as i32,
-        target_union: Some(TargetUnion::ModRevision(known)),
-        range_end: Bytes::new(),
-    };
+    let compare = unchanged_since(key.clone(), known);
     *made += 1;
     let write = if known > 0 && session.rng.below(5) == 0 {
         let delete = DeleteRangeRequest { key: key.clone(), ..DeleteRangeRequest::default() };
