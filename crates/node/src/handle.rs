@@ -20,6 +20,7 @@ use raft::confchange::ConfChangeEntry;
 use tokio::sync::oneshot;
 use types::{ClusterId, Index, MemberId, Term};
 
+use crate::inbox::Urgency;
 use crate::metrics::Metrics;
 use crate::network::{Incoming, Network};
 use crate::shared::{Answer, Applied, Leadership, Shared};
@@ -193,14 +194,9 @@ impl Node {
             return;
         }
         let bytes = message.entries.iter().map(|entry| entry.data.len()).sum();
-        let is_patient = is_patient(&message);
+        let urgency = urgency(&message);
         let event = consensus::Event::Message(message);
-        let taken = if is_patient {
-            shared.consensus.patient_foreign(event, bytes)
-        } else {
-            shared.consensus.foreign(event, bytes)
-        };
-        if taken.is_err() {
+        if shared.consensus.foreign(event, bytes, urgency).is_err() {
             tracing::debug!("dropped a raft message: too many wait");
         }
     }
@@ -477,13 +473,14 @@ impl Node {
     }
 }
 
-/// Whether a message may wait until the log has stored what it is at: what others propose then goes
-/// out together, and what they have stored is committed with it.
-fn is_patient(message: &RaftMessage) -> bool {
+/// How long a message may wait: what others propose goes out together; what they send and have
+/// stored while the log here is at work would wait for it.
+fn urgency(message: &RaftMessage) -> Urgency {
     match message.message_type {
-        MessageType::Prop | MessageType::App => true,
-        MessageType::AppResp => !message.reject,
-        _ => false,
+        MessageType::Prop => Urgency::Proposal,
+        MessageType::App => Urgency::Answer,
+        MessageType::AppResp if !message.reject => Urgency::Answer,
+        _ => Urgency::Pressing,
     }
 }
 

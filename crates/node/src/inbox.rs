@@ -4,10 +4,10 @@
 //! room, since what they complete was admitted before. So no thread ever waits to hand something to
 //! another, and none can deadlock.
 //!
-//! A consumer whose work on more requests would only have to wait behind what it has under way says
-//! so ([`Inbox::drain_busy`]): requests, and what of others is as patient, do not wake it then one by
-//! one, but gather until something else comes. That makes batches larger, and threads change less
-//! often, the more there is to do.
+//! A consumer whose work on more would only have to wait behind what it has under way says so
+//! ([`Inbox::drain_for`]): what is as patient does not wake it then piece by piece, but gathers until
+//! something else comes. That makes batches larger, and threads change less often, the more there is
+//! to do.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use std::time::Duration;
 const FOREIGN_BYTES_MAX: usize = 64 << 20;
 const FOREIGN_BYTES_MIN: usize = 256;
 
-/// As many requests wake also a busy consumer.
+/// As many patient items wake also a busy consumer.
 const GATHERED_MAX: usize = 512;
 
 /// The queue of one consumer.
@@ -31,8 +31,9 @@ pub struct Inbox<T> {
 #[derive(Debug)]
 struct State<T> {
     items: Vec<T>,
-    /// Of the items those that a busy consumer need not hear of at once.
-    patient: usize,
+    /// How many of the items are [`Urgency::Proposal`] and [`Urgency::Answer`].
+    proposals: usize,
+    answers: usize,
     requests: usize,
     urgent: usize,
     foreign_bytes: usize,
@@ -40,21 +41,36 @@ struct State<T> {
     closed: bool,
 }
 
-/// What a consumer that waits is to be woken for.
+/// How soon a consumer has to hear of something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Wants {
+pub enum Urgency {
+    /// It is more work, which may wait until work is done.
+    Proposal,
+    /// It ends work of others, which may wait while this one is at work.
+    Answer,
+    /// At once.
+    Pressing,
+}
+
+/// What a consumer that waits is to be woken for. Many patient items wake it, too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wants {
     /// Whatever comes.
     Anything,
-    /// What is not patient, or many that are.
+    /// What is no more work.
+    Answers,
+    /// What is pressing.
     Pressing,
 }
 
 impl<T> State<T> {
     fn has(&self, wanted: Wants) -> bool {
-        match wanted {
-            Wants::Anything => !self.items.is_empty(),
-            Wants::Pressing => self.items.len() > self.patient || self.patient >= GATHERED_MAX,
-        }
+        let patient = match wanted {
+            Wants::Anything => 0,
+            Wants::Answers => self.proposals,
+            Wants::Pressing => self.proposals + self.answers,
+        };
+        self.items.len() > patient || patient >= GATHERED_MAX
     }
 }
 
@@ -73,7 +89,8 @@ impl<T> Inbox<T> {
     pub fn new(requests_max: usize) -> Self {
         let state = State {
             items: Vec::new(),
-            patient: 0,
+            proposals: 0,
+            answers: 0,
             requests: 0,
             urgent: 0,
             foreign_bytes: 0,
@@ -90,7 +107,7 @@ impl<T> Inbox<T> {
     pub fn request(&self, item: T) -> Result<(), Refused> {
         self.admit(item, |state| {
             state.requests += 1;
-            state.patient += 1;
+            state.proposals += 1;
         })
     }
 
@@ -120,19 +137,7 @@ impl<T> Inbox<T> {
     ///
     /// # Errors
     /// [`Refused`], and it is dropped.
-    pub fn foreign(&self, item: T, bytes: usize) -> Result<(), Refused> {
-        self.admit_foreign(item, bytes, 0)
-    }
-
-    /// As [`foreign`](Self::foreign); a busy consumer need not hear of it at once.
-    ///
-    /// # Errors
-    /// [`Refused`], and it is dropped.
-    pub fn patient_foreign(&self, item: T, bytes: usize) -> Result<(), Refused> {
-        self.admit_foreign(item, bytes, 1)
-    }
-
-    fn admit_foreign(&self, item: T, bytes: usize, patient: usize) -> Result<(), Refused> {
+    pub fn foreign(&self, item: T, bytes: usize, urgency: Urgency) -> Result<(), Refused> {
         let mut state = self.lock();
         if state.closed {
             return Err(Refused::Closed);
@@ -142,7 +147,8 @@ impl<T> Inbox<T> {
             return Err(Refused::Full);
         }
         state.foreign_bytes += bytes.max(FOREIGN_BYTES_MIN);
-        state.patient += patient;
+        state.proposals += usize::from(urgency == Urgency::Proposal);
+        state.answers += usize::from(urgency == Urgency::Answer);
         state.items.push(item);
         self.wake(state);
         Ok(())
@@ -173,13 +179,8 @@ impl<T> Inbox<T> {
         self.drain_for(Wants::Anything, into, timeout);
     }
 
-    /// As [`drain`](Self::drain), for a consumer that has work under way: a few patient items do not
-    /// end the wait.
-    pub fn drain_busy(&self, into: &mut Vec<T>, timeout: Option<Duration>) {
-        self.drain_for(Wants::Pressing, into, timeout);
-    }
-
-    fn drain_for(&self, wanted: Wants, into: &mut Vec<T>, timeout: Option<Duration>) {
+    /// As [`drain`](Self::drain), and waits until there is what is wanted.
+    pub fn drain_for(&self, wanted: Wants, into: &mut Vec<T>, timeout: Option<Duration>) {
         into.clear();
         let mut state = self.lock();
         if !state.has(wanted) && !state.closed && timeout != Some(Duration::ZERO) {
@@ -194,7 +195,8 @@ impl<T> Inbox<T> {
             state.waiting = None;
         }
         std::mem::swap(&mut state.items, into);
-        state.patient = 0;
+        state.proposals = 0;
+        state.answers = 0;
         state.requests = 0;
         state.urgent = 0;
         state.foreign_bytes = 0;
@@ -245,22 +247,23 @@ mod tests {
         assert!(inbox.lock().has(Wants::Anything));
         inbox.complete(2);
         let mut items = Vec::new();
-        inbox.drain_busy(&mut items, None);
+        inbox.drain_for(Wants::Pressing, &mut items, None);
         assert_eq!(items, [1, 2]);
         for number in 0..GATHERED_MAX {
             inbox.request(number).unwrap();
         }
-        inbox.drain_busy(&mut items, None);
+        inbox.drain_for(Wants::Pressing, &mut items, None);
         assert_eq!(items.len(), GATHERED_MAX);
         // Also what did not end the wait is taken when the time is over.
         inbox.request(3).unwrap();
-        inbox.patient_foreign(4, 0).unwrap();
+        inbox.foreign(4, 0, Urgency::Answer).unwrap();
         assert!(!inbox.lock().has(Wants::Pressing));
-        inbox.drain_busy(&mut items, Some(Duration::from_millis(1)));
+        inbox.drain_for(Wants::Pressing, &mut items, Some(Duration::from_millis(1)));
         assert_eq!(items, [3, 4]);
-        inbox.patient_foreign(5, 0).unwrap();
-        inbox.foreign(6, 0).unwrap();
-        inbox.drain_busy(&mut items, None);
+        inbox.foreign(5, 0, Urgency::Proposal).unwrap();
+        inbox.foreign(6, 0, Urgency::Answer).unwrap();
+        assert!(!inbox.lock().has(Wants::Pressing));
+        inbox.drain_for(Wants::Answers, &mut items, None);
         assert_eq!(items, [5, 6]);
     }
 
@@ -280,13 +283,13 @@ mod tests {
     #[test]
     fn what_others_send_is_bounded_by_bytes() {
         let inbox = Inbox::new(0);
-        assert_eq!(inbox.foreign(1, FOREIGN_BYTES_MAX + 1), Ok(()));
-        assert_eq!(inbox.foreign(2, 0), Err(Refused::Full));
+        assert_eq!(inbox.foreign(1, FOREIGN_BYTES_MAX + 1, Urgency::Pressing), Ok(()));
+        assert_eq!(inbox.foreign(2, 0, Urgency::Pressing), Err(Refused::Full));
         inbox.complete(3);
         let mut items = Vec::new();
         inbox.drain(&mut items, None);
         assert_eq!(items, [1, 3]);
-        assert_eq!(inbox.foreign(4, 0), Ok(()));
+        assert_eq!(inbox.foreign(4, 0, Urgency::Pressing), Ok(()));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use crate::coalesce::coalesce;
 use crate::commit::{self, Begun, Commits, Finished};
 use crate::consensus::{self, Consensus};
 use crate::effects;
+use crate::inbox::Wants;
 use crate::install::Installer;
 use crate::log::{self, Append, Log, Round};
 use crate::metrics::Slow;
@@ -56,6 +57,9 @@ pub(crate) struct Cores {
     pub(crate) commit: CommitTurns,
 }
 
+/// How long proposals wait at most while the last ones are on their way to others.
+const GATHER_MAX: Duration = Duration::from_millis(1);
+
 /// Raft's turns.
 pub(crate) struct RaftTurns {
     consensus: Consensus<ReadWaiter>,
@@ -66,6 +70,10 @@ pub(crate) struct RaftTurns {
     appending: usize,
     /// The term and vote that the log was given last.
     promised: Option<(u64, u64)>,
+    /// The last entry that the log was given.
+    last: Index,
+    /// Until then proposals may wait for others to store what they were sent.
+    next_append: Monotonic,
     /// What this turn sends.
     messages: Vec<Message>,
 }
@@ -80,6 +88,8 @@ impl RaftTurns {
             events: Vec::new(),
             appending: 0,
             promised: None,
+            last: Index(0),
+            next_append: now,
             messages: Vec::new(),
         }
     }
@@ -91,14 +101,8 @@ impl RaftTurns {
 
     /// Waits for at most so long if there is nothing to do.
     pub(crate) fn turn(&mut self, shared: &Shared, wait: Duration) {
-        // What is proposed meanwhile would wait behind the append that the log is at. Others could
-        // begin to store it a little sooner, but each append by itself costs every member a round
-        // (etcd, too, gives raft's next work out when the last is stored).
-        if self.appending > 0 {
-            shared.consensus.drain_busy(&mut self.events, Some(wait));
-        } else {
-            shared.consensus.drain(&mut self.events, Some(wait));
-        }
+        let (wants, wait) = self.wants(shared, wait);
+        shared.consensus.drain_for(wants, &mut self.events, Some(wait));
         let is_stored = |event: &&_| matches!(event, consensus::Event::Appended(_));
         self.appending -= self.events.iter().filter(is_stored).count();
         let now = shared.clock.now();
@@ -162,6 +166,25 @@ impl RaftTurns {
         }
     }
 
+    /// What ends the wait for something to do. What is proposed while the log is at work would wait
+    /// behind that. Others could begin to store it a little sooner, but each append by itself costs
+    /// every member a round (etcd, too, gives raft's next work out when the last is stored); the
+    /// same holds while they have not said that they have the last one, but only for a moment, since
+    /// they may be far away.
+    fn wants(&self, shared: &Shared, wait: Duration) -> (Wants, Duration) {
+        if self.appending > 0 {
+            return (Wants::Pressing, wait);
+        }
+        let status = self.consensus.status();
+        if status.is_leader && status.committed < self.last {
+            let left = self.next_append.since(shared.clock.now());
+            if !left.is_zero() {
+                return (Wants::Answers, wait.min(left));
+            }
+        }
+        (Wants::Anything, wait)
+    }
+
     /// Has an append stored. One that tells no more than a new commit index need not wait for the
     /// log: what is committed is found out again after a crash.
     fn append(&mut self, shared: &Shared, append: Append) {
@@ -175,6 +198,10 @@ impl RaftTurns {
             }
             self.events.push(consensus::Event::Appended(append));
         } else {
+            if let Some(last) = append.entries.last() {
+                self.last = Index(last.index);
+                self.next_append = shared.clock.now() + GATHER_MAX;
+            }
             self.appending += 1;
             shared.log.complete(log::Task::Append(append));
         }
