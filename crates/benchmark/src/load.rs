@@ -5,27 +5,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use client::Channel;
 
 use crate::latency::Latencies;
 use crate::report::{Report, ServerCost};
+use crate::unary::Connection;
 use crate::watch::{self, Watching};
 use crate::workload::Sender;
 use crate::{Arguments, Workload, process};
 
 /// Sends all requests, those of the warm-up first; an error of any ends the run.
 pub async fn run(arguments: &Arguments) -> Result<Report> {
-    let channels = connect(arguments).await?;
     if let Workload::Watch { streams, watchers, val_size } = arguments.workload {
-        return watch::run(arguments, &channels, Watching { streams, watchers, val_size }).await;
+        return watch::run(arguments, Watching { streams, watchers, val_size }).await;
     }
+    let connections = connect(arguments).await?;
     let end_of_warm_up = arguments.warm_up;
     if end_of_warm_up > 0 {
-        send(arguments, &channels, 0..end_of_warm_up).await?;
+        send(arguments, &connections, 0..end_of_warm_up).await?;
     }
     let clock = Stopwatch::start(arguments)?;
     let numbers = end_of_warm_up..end_of_warm_up + arguments.total;
-    let (latencies, newest_revision) = send(arguments, &channels, numbers).await?;
+    let (latencies, newest_revision) = send(arguments, &connections, numbers).await?;
     let (elapsed, servers) = clock.stop(arguments)?;
     Ok(Report { requests: arguments.total, elapsed, latencies, servers, newest_revision })
 }
@@ -60,13 +60,13 @@ impl Stopwatch {
     }
 }
 
-async fn connect(arguments: &Arguments) -> Result<Vec<Channel>> {
-    let mut channels = Vec::new();
-    for endpoint in arguments.endpoints.iter().cycle().take(arguments.conns.max(1)) {
-        let channel = client::connect(endpoint, &client::Options::default()).await;
-        channels.push(channel.with_context(|| format!("connect to {endpoint}"))?);
+async fn connect(arguments: &Arguments) -> Result<Vec<Connection>> {
+    let mut connections = Vec::new();
+    for endpoint in arguments.endpoints_of_connections() {
+        let connection = Connection::open(endpoint).await;
+        connections.push(connection.with_context(|| format!("connect to {endpoint}"))?);
     }
-    Ok(channels)
+    Ok(connections)
 }
 
 fn cpu_seconds(pids: &[u32]) -> Result<Vec<f64>> {
@@ -77,17 +77,16 @@ fn cpu_seconds(pids: &[u32]) -> Result<Vec<f64>> {
 /// highest revision that was answered.
 async fn send(
     arguments: &Arguments,
-    channels: &[Channel],
+    connections: &[Connection],
     numbers: std::ops::Range<u64>,
 ) -> Result<(Latencies, i64)> {
     let next = Arc::new(AtomicU64::new(numbers.start));
-    let clients: Vec<_> = (0..arguments.clients.max(1))
-        .map(|number| {
-            let channel = channels[number % channels.len()].clone();
-            let sender = Sender::new(arguments.workload.clone(), channel);
-            tokio::spawn(client_loop(sender, Arc::clone(&next), numbers.end))
-        })
-        .collect();
+    let mut clients = Vec::new();
+    for number in 0..arguments.clients.max(1) {
+        let connection = connections[number % connections.len()].clone();
+        let sender = Sender::new(arguments.workload.clone(), connection)?;
+        clients.push(tokio::spawn(client_loop(sender, Arc::clone(&next), numbers.end)));
+    }
     let mut latencies = Latencies::default();
     let mut newest_revision = 0;
     for client in clients {

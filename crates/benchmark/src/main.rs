@@ -8,6 +8,7 @@ mod latency;
 mod load;
 mod process;
 mod report;
+mod unary;
 mod watch;
 mod workload;
 
@@ -44,6 +45,13 @@ struct Arguments {
     format: Format,
     #[command(subcommand)]
     workload: Workload,
+}
+
+impl Arguments {
+    /// The address for each connection.
+    fn endpoints_of_connections(&self) -> impl Iterator<Item = &str> {
+        self.endpoints.iter().map(String::as_str).cycle().take(self.conns.max(1))
+    }
 }
 
 /// How to print.

@@ -45,12 +45,18 @@ struct Heard {
     more: Notify,
 }
 
+async fn connect(arguments: &Arguments) -> Result<Vec<Channel>> {
+    let mut channels = Vec::new();
+    for endpoint in arguments.endpoints_of_connections() {
+        let channel = client::connect(endpoint, &client::Options::default()).await;
+        channels.push(channel.with_context(|| format!("connect to {endpoint}"))?);
+    }
+    Ok(channels)
+}
+
 /// Begins the watches, puts, and waits for the events.
-pub async fn run(
-    arguments: &Arguments,
-    channels: &[Channel],
-    watching: Watching,
-) -> Result<Report> {
+pub async fn run(arguments: &Arguments, watching: Watching) -> Result<Report> {
+    let channels = connect(arguments).await?;
     let heard = Arc::new(Heard {
         origin: Instant::now(),
         events: AtomicU64::new(0),
@@ -66,12 +72,12 @@ pub async fn run(
         let stream = open(&channels[number % channels.len()], watches).await?;
         readers.push(tokio::spawn(read(stream, Arc::clone(&heard), watches as u64, puts)));
     }
-    put(arguments, channels, watching, &heard, 0..puts.warm_up).await?;
+    put(arguments, &channels, watching, &heard, 0..puts.warm_up).await?;
     while heard.events.load(Ordering::Acquire) < puts.warm_up * watchers as u64 {
         heard.more.notified().await;
     }
     let clock = Stopwatch::start(arguments)?;
-    put(arguments, channels, watching, &heard, puts.warm_up..puts.all).await?;
+    put(arguments, &channels, watching, &heard, puts.warm_up..puts.all).await?;
     let mut latencies = Latencies::default();
     for reader in readers {
         latencies.merge(&reader.await.context("a reader panicked")??);

@@ -2,31 +2,41 @@
 
 use anyhow::Result;
 use bytes::Bytes;
-use client::Channel;
-use client::grpc::etcdserverpb::kv_client::KvClient;
-use proto::etcdserverpb::{PutRequest, RangeRequest};
+use http::Uri;
+use proto::etcdserverpb::{PutRequest, PutResponse, RangeRequest, RangeResponse};
 
 use crate::Workload;
+use crate::unary::Connection;
 
 /// Sends the requests of one client.
 pub struct Sender {
     workload: Workload,
-    kv: KvClient<Channel>,
+    connection: Connection,
+    method: Uri,
     value: Bytes,
 }
 
 impl Sender {
     /// A client of this workload on a connection.
-    pub fn new(workload: Workload, channel: Channel) -> Self {
-        let value = match workload {
-            Workload::Put { val_size, .. } => Bytes::from(vec![b'v'; val_size]),
-            Workload::Range { .. } | Workload::Watch { .. } => Bytes::new(),
+    ///
+    /// # Errors
+    /// A method's name that is none.
+    pub fn new(workload: Workload, connection: Connection) -> Result<Self> {
+        let (method, value) = match workload {
+            Workload::Put { val_size, .. } => {
+                ("/etcdserverpb.KV/Put", Bytes::from(vec![b'v'; val_size]))
+            }
+            Workload::Range { .. } => ("/etcdserverpb.KV/Range", Bytes::new()),
+            Workload::Watch { .. } => unreachable!("it has senders of its own"),
         };
-        let kv = KvClient::new(channel).max_decoding_message_size(usize::MAX);
-        Self { workload, kv, value }
+        let method = connection.method(method)?;
+        Ok(Self { workload, connection, method, value })
     }
 
     /// Sends request number `number` and waits for its answer; gives the revision in its header.
+    ///
+    /// # Errors
+    /// What the server answers instead.
     pub async fn send(&mut self, number: u64) -> Result<i64> {
         let header = match &self.workload {
             Workload::Put { key_size, key_space_size, key_stride, key_suffix, .. } => {
@@ -36,7 +46,7 @@ impl Sender {
                     value: self.value.clone(),
                     ..PutRequest::default()
                 };
-                self.kv.put(request).await?.into_inner().header
+                self.connection.call::<PutResponse>(&self.method, &request).await?.header
             }
             Workload::Range { key, range_end, limit, rev, consistency } => {
                 let request = RangeRequest {
@@ -47,7 +57,7 @@ impl Sender {
                     serializable: consistency == "s",
                     ..RangeRequest::default()
                 };
-                self.kv.range(request).await?.into_inner().header
+                self.connection.call::<RangeResponse>(&self.method, &request).await?.header
             }
             Workload::Watch { .. } => unreachable!("it has senders of its own"),
         };
