@@ -83,3 +83,46 @@ pub fn txn_cost(txn: &TxnRequest, nested: NestedCost) -> u64 {
 pub const fn lease_cost() -> u64 {
     LEASE_COST
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::etcdserverpb::{RequestOp, request_op};
+
+    use super::*;
+
+    fn op(request: request_op::Request) -> RequestOp {
+        RequestOp { request: Some(request) }
+    }
+
+    fn put(value: usize) -> RequestOp {
+        let put = PutRequest {
+            key: b"key".as_slice().into(),
+            value: vec![0; value].into(),
+            ..PutRequest::default()
+        };
+        op(request_op::Request::RequestPut(put))
+    }
+
+    fn txn(success: Vec<RequestOp>, failure: Vec<RequestOp>) -> TxnRequest {
+        TxnRequest { success, failure, ..TxnRequest::default() }
+    }
+
+    fn nested(inner: TxnRequest) -> RequestOp {
+        op(request_op::Request::RequestTxn(inner))
+    }
+
+    #[test]
+    fn a_transaction_costs_what_its_dearer_branch_does() {
+        let both = txn(vec![put(10), put(20)], vec![put(1000)]);
+        assert_eq!(txn_cost(&both, NestedCost::Counted), KEY_COST + 3 + 1000);
+        assert_eq!(txn_cost(&txn(Vec::new(), Vec::new()), NestedCost::Counted), 0);
+    }
+
+    #[test]
+    fn nested_puts_cost_as_much_as_others_where_they_count() {
+        let inner = txn(vec![put(500)], vec![put(700)]);
+        let deeper = txn(vec![nested(txn(vec![nested(inner)], Vec::new()))], vec![put(20)]);
+        assert_eq!(txn_cost(&deeper, NestedCost::Counted), KEY_COST + 3 + 700);
+        assert_eq!(txn_cost(&deeper, NestedCost::Free), KEY_COST + 3 + 20);
+    }
+}

@@ -174,7 +174,8 @@ impl World {
             return;
         }
         let voters = vec![1 + self.index.0 / 40, u64::MAX];
-        let conf_state = ConfState { voters, ..ConfState::default() };
+        let learners = vec![2 + self.index.0 / 60];
+        let conf_state = ConfState { voters, learners, ..ConfState::default() };
         let conf_state = if self.index.0 == 0 { ConfState::default() } else { conf_state };
         let term = Term(if self.index.0 == 0 { 0 } else { 1 + self.index.0 / 100 });
         let position = Position { index: self.index, term, conf_state };

@@ -331,6 +331,31 @@ mod tests {
         std::fs::remove_dir_all(&dir).unwrap();
     }
 
+    #[test]
+    fn a_snapshot_whose_document_cannot_be_written_is_not_promised_by_the_log() {
+        let (disk, clock) = (Arc::new(simenv::SimDisk::new()), Arc::new(RealClock::new()));
+        let dir = Path::new("/member");
+        disk.put_dir(dir);
+        let snapshots = Snapshots::new(disk.clone(), clock.clone(), dir);
+        let wal = Wal::create(disk.clone(), &dir.join("wal"), b"", wal::Options::new(clock));
+        let keep = Keep { wals: None, snapshots: None };
+        let mut log = Log::new(disk.clone(), wal.unwrap(), snapshots, keep);
+        let append = Append {
+            hard_state: Some(HardState { term: 2, vote: 1, commit: 2 }),
+            entries: vec![entry(1), entry(2)],
+            ..Append::default()
+        };
+        log.run(&mut vec![Task::Append(append)]).unwrap();
+        disk.set_fault(|_, path| {
+            let is_log = path.to_string_lossy().contains("wal");
+            (!is_log).then_some(simenv::Fault::Error(std::io::ErrorKind::StorageFull))
+        });
+        assert!(matches!(log.run(&mut vec![Task::Snapshot(snapshot_at(2))]), Err(Error::Snap(_))));
+        disk.clear_fault();
+        let promised = wal::valid_snapshot_entries(&*disk, &dir.join("wal")).unwrap();
+        assert_eq!(promised.iter().map(|record| record.index).collect::<Vec<_>>(), [0]);
+    }
+
     /// A log of two entries that takes a snapshot at 10 and the entries behind it; its segment.
     fn taken_over(dir: &Path) -> PathBuf {
         let (mut log, _) = new_log(dir);

@@ -242,6 +242,21 @@ fn a_follower_with_too_much_unstored_takes_no_more() {
 }
 
 #[test]
+fn a_committed_change_that_is_not_applied_yet_keeps_a_member_from_campaigning() {
+    let mut node = member(1, &[1, 2, 3], |_| {});
+    let mut change = append((2, 1), 2, (1, START), &[2]);
+    change.entries[0].entry_type = proto::raftpb::EntryType::ConfChange;
+    change.entries[0].data = Bytes::new();
+    change.commit = NEW;
+    node.step(change).unwrap();
+    node.campaign();
+    assert_eq!(node.soft_state().role, Role::Follower);
+    work(&mut node);
+    node.campaign();
+    assert_ne!(node.soft_state().role, Role::Follower);
+}
+
+#[test]
 fn a_member_whose_log_was_lost_says_so_and_does_not_answer() {
     let mut node = member(1, &[1, 2, 3], |_| {});
     let heartbeat = message(MessageType::Heartbeat, 2, 1, 2);
