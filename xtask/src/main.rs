@@ -3,6 +3,8 @@
 mod acceptance;
 mod bench;
 mod layers;
+mod outcome;
+mod programs;
 mod source;
 mod test_command;
 mod tidy;

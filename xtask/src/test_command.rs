@@ -1,53 +1,133 @@
 //! `cargo xtask test`: everything that must pass, in one command.
 //!
-//! Prints a line per step, the output of what failed, and at the end `N passed, N failed`.
+//! Prints a line per step, the output of what failed, the slowest test programs, and at the end
+//! `N passed, N failed`.
 
-use crate::{acceptance, tidy, workspace};
-use anyhow::{Context, Result, bail};
-use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitStatus, Stdio};
-use std::time::Instant;
+use crate::outcome::{Counts, Outcome, lines};
+use crate::programs::{self, Job, Program};
+use crate::{acceptance, tidy};
+use anyhow::{Result, bail};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-/// Tests counted over all steps.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-struct Counts {
-    passed: u64,
-    failed: u64,
+/// So many of the slowest test programs are named, if they take this long.
+const SLOWEST: usize = 20;
+const SLOW: Duration = Duration::from_secs(2);
+
+/// All that was done so far.
+#[derive(Default)]
+struct Report {
+    counts: Counts,
+    /// Of each test program.
+    times: Vec<(Duration, String)>,
 }
 
 /// Runs every step, also after one that failed.
 pub fn run() -> Result<()> {
-    let mut counts = Counts::default();
-    // Installed first: tests that need it would otherwise wait for each other to install it.
-    gate("reference", &mut counts, || harness::reference().map(|_| None));
-    gate("format", &mut counts, || cargo(&["fmt", "--all", "--check"]));
-    gate("clippy", &mut counts, || {
+    let mut report = Report::default();
+    // Fetched while the compiler works: tests that need it would wait for each other to do it.
+    let reference = std::thread::spawn(harness::reference);
+    report.gate("format", || cargo(&["fmt", "--all", "--check"]));
+    report.gate("clippy", || {
         cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
     });
-    gate("tidy", &mut counts, tidy_faults);
-    let tests = ["test", "--workspace", "--no-fail-fast"];
-    counted("tests", &mut counts, cargo_command(&tests))?;
-    for program in acceptance::PROGRAMS {
-        let mut command = Command::new(program.command[0]);
-        command.args(&program.command[1..]);
-        counted(program.name, &mut counts, command)?;
+    report.gate("tidy", tidy_faults);
+    report.gate("reference", || match reference.join() {
+        Ok(found) => found.map(|_| None),
+        Err(panic) => std::panic::resume_unwind(panic),
+    });
+    let mut programs = Vec::new();
+    report.gate("build", || {
+        Ok(match programs::build(cargo_command(&[]))? {
+            Ok(built) => {
+                programs = built;
+                None
+            }
+            Err(fault) => Some(fault),
+        })
+    });
+    if let Err(error) = report.tests(programs) {
+        report.gate("tests", || Err(error));
     }
-    println!("{} passed, {} failed", counts.passed, counts.failed);
-    if counts.failed > 0 {
+    let behind = acceptance::PROGRAMS.iter().filter(|program| !program.beside_tests);
+    programs::run_alone(behind.map(acceptance::Program::job).collect(), |name, outcome| {
+        report.step(&name, &outcome);
+    });
+    report.print_slowest();
+    println!("{} passed, {} failed", report.counts.passed, report.counts.failed);
+    if report.counts.failed > 0 {
         bail!("not everything passed");
     }
     Ok(())
 }
 
-/// A step that either is well (`Ok(None)`) or says what is wrong; counted only when it fails.
-fn gate(name: &str, counts: &mut Counts, step: impl FnOnce() -> Result<Option<String>>) {
-    let start = Instant::now();
-    let fault = step().unwrap_or_else(|error| Some(format!("{error:#}")));
-    let outcome = if fault.is_some() { "FAILED" } else { "ok" };
-    println!("{name}: {outcome} ({:.0?})", start.elapsed());
-    if let Some(fault) = fault {
-        println!("{}", fault.trim_end());
-        counts.failed += 1;
+impl Report {
+    /// A step that either is well (`Ok(None)`) or says what is wrong; counted only when it fails.
+    fn gate(&mut self, name: &str, step: impl FnOnce() -> Result<Option<String>>) {
+        let start = Instant::now();
+        let fault = step().unwrap_or_else(|error| Some(format!("{error:#}")));
+        let outcome = if fault.is_some() { "FAILED" } else { "ok" };
+        println!("{name}: {outcome} ({:.0?})", start.elapsed());
+        if let Some(fault) = fault {
+            println!("{}", fault.trim_end());
+            self.counts.failed += 1;
+        }
+    }
+
+    /// All tests of the workspace, if they could be built, with the acceptance programs that may
+    /// run beside them.
+    fn tests(&mut self, programs: Vec<Program>) -> Result<()> {
+        let start = Instant::now();
+        let with_tests = acceptance::PROGRAMS.iter().filter(|program| program.beside_tests);
+        let others = with_tests.map(acceptance::Program::job).collect();
+        let (mut beside, mut alone) = (Vec::new(), Vec::new());
+        if !programs.is_empty() {
+            (beside, alone) = programs::arranged(programs)?;
+            let doc_tests = cargo_command(&["test", "--workspace", "--doc", "--no-fail-fast"]);
+            beside.push(Job { name: "doc tests".to_owned(), command: doc_tests });
+        }
+        let mut sum = Outcome::default();
+        let mut each = |name: String, outcome: Outcome| {
+            if acceptance::PROGRAMS.iter().any(|program| program.name == name) {
+                self.step(&name, &outcome);
+                return;
+            }
+            if outcome.counts.failed > 0 {
+                println!("{name}: FAILED");
+            }
+            outcome.print();
+            sum.counts += outcome.counts;
+            self.times.push((outcome.took, name));
+        };
+        programs::run_beside(beside, others, &mut each);
+        programs::run_alone(alone, &mut each);
+        sum.took = start.elapsed();
+        self.total("tests", &sum);
+        Ok(())
+    }
+
+    /// A step that is one command.
+    fn step(&mut self, name: &str, outcome: &Outcome) {
+        outcome.print();
+        self.total(name, outcome);
+    }
+
+    /// A step whose tests are counted.
+    fn total(&mut self, name: &str, outcome: &Outcome) {
+        let Counts { passed, failed } = outcome.counts;
+        let result = if failed > 0 { "FAILED" } else { "ok" };
+        println!("{name}: {result}, {passed} passed, {failed} failed ({:.0?})", outcome.took);
+        self.counts += outcome.counts;
+    }
+
+    fn print_slowest(&mut self) {
+        self.times.sort_by(|one, other| other.cmp(one));
+        let slow = self.times.iter().filter(|(took, _)| *took >= SLOW).take(SLOWEST);
+        let slow: Vec<String> =
+            slow.map(|(took, name)| format!("{name} {} s", took.as_secs())).collect();
+        if !slow.is_empty() {
+            println!("slowest: {}", slow.join(", "));
+        }
     }
 }
 
@@ -69,108 +149,4 @@ fn cargo(arguments: &[&str]) -> Result<Option<String>> {
         output.push('\n');
     })?;
     Ok((!status.success()).then_some(output))
-}
-
-/// How lines begin that a test writes past the test runner, to be seen also when all is well.
-const REMARKS: [&str; 2] = ["ran: ", "not run: "];
-
-/// A step whose tests are counted. Prints the output of each test program that failed, and remarks.
-fn counted(name: &str, counts: &mut Counts, command: Command) -> Result<()> {
-    let start = Instant::now();
-    let mut step = Counts::default();
-    // The output since the last test program ended well.
-    let mut pending: Vec<String> = Vec::new();
-    let status = lines(command, |line| {
-        if REMARKS.iter().any(|remark| line.starts_with(remark)) {
-            println!("  {line}");
-        }
-        pending.push(line.to_owned());
-        if let Some(result) = test_result(line) {
-            step.passed += result.passed;
-            step.failed += result.failed;
-            if result.failed > 0 || line.contains("FAILED") {
-                println!("{}", failure(&pending));
-            }
-            pending.clear();
-        }
-    })?;
-    if step == Counts::default() {
-        // Not a test runner, or one that could not even be built.
-        step = Counts { passed: u64::from(status.success()), failed: 0 };
-    }
-    if !status.success() && step.failed == 0 {
-        println!("{}", pending.join("\n"));
-        step.failed = 1;
-    }
-    let outcome = if step.failed > 0 { "FAILED" } else { "ok" };
-    let Counts { passed, failed } = step;
-    println!("{name}: {outcome}, {passed} passed, {failed} failed ({:.0?})", start.elapsed());
-    counts.passed += passed;
-    counts.failed += failed;
-    Ok(())
-}
-
-/// Of a test program's output: where it ran, and everything but the tests that passed.
-fn failure(output: &[String]) -> String {
-    let shown = output.iter().filter(|line| {
-        let passed = line.starts_with("test ") && line.ends_with("ok");
-        let building = ["Compiling ", "Finished ", "Downloading ", "Downloaded "];
-        !passed && !building.iter().any(|word| line.trim_start().starts_with(word))
-    });
-    shown.map(String::as_str).collect::<Vec<_>>().join("\n")
-}
-
-/// Runs a command in the workspace and gives its lines, of both outputs, as they come.
-fn lines(mut command: Command, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
-    let (reader, writer) = std::io::pipe().context("make a pipe")?;
-    let program = command.get_program().to_string_lossy().into_owned();
-    command.current_dir(workspace::root()).stdin(Stdio::null());
-    command.stdout(writer.try_clone().context("copy a pipe")?).stderr(writer);
-    let mut child = command.spawn().with_context(|| format!("run {program}"))?;
-    // The command holds the writing ends of the pipe; while it lives, so does the reading loop.
-    drop(command);
-    for line in BufReader::new(reader).split(b'\n') {
-        each(&String::from_utf8_lossy(&line.context("read a command's output")?));
-    }
-    child.wait().with_context(|| format!("wait for {program}"))
-}
-
-/// The counts in a line such as `test result: ok. 12 passed; 0 failed; 0 ignored; ...`.
-fn test_result(line: &str) -> Option<Counts> {
-    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
-    let number = |word: &str| {
-        let part = counts.split("; ").find_map(|part| part.strip_suffix(word))?;
-        part.trim().parse().ok()
-    };
-    Some(Counts { passed: number(" passed")?, failed: number(" failed")? })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_read_from_the_test_runner() {
-        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 2 filtered \
-                    out; finished in 0.11s";
-        assert_eq!(test_result(line), Some(Counts { passed: 12, failed: 3 }));
-        assert_eq!(test_result("test a ... ok"), None);
-    }
-
-    #[test]
-    fn a_program_counts_its_tests_or_itself() {
-        let shell = |script: &str| {
-            let mut command = Command::new("sh");
-            command.args(["-c", script]);
-            let mut counts = Counts::default();
-            counted("x", &mut counts, command).unwrap();
-            (counts.passed, counts.failed)
-        };
-        assert_eq!(shell("true"), (1, 0));
-        assert_eq!(shell("echo broken >&2; exit 3"), (0, 1));
-        assert_eq!(shell("echo 'test result: ok. 4 passed; 0 failed; 0'"), (4, 0));
-        assert_eq!(shell("echo 'test result: FAILED. 4 passed; 2 failed; 0'; exit 1"), (4, 2));
-        // Some tests passed, then a program could not be built.
-        assert_eq!(shell("echo 'test result: ok. 4 passed; 0 failed; 0'; exit 1"), (4, 1));
-    }
 }

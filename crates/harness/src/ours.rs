@@ -31,7 +31,7 @@ pub fn ours() -> Result<PathBuf> {
 pub fn ours_on_faulty_disk() -> Result<PathBuf> {
     const NAME: &str = "etcd-on-faulty-disk";
     let built = FAULTY.get_or_init(|| {
-        let profile = cargo_build(&["--package", "etcd", "--example", NAME]);
+        let profile = cargo_build(&["--example", NAME]);
         profile.map_err(|error| format!("{error:#}"))
     });
     match built {
@@ -64,7 +64,7 @@ pub fn ours_with_fail_points() -> Result<PathBuf> {
 }
 
 fn build() -> Result<PathBuf> {
-    prebuilt().unwrap_or_else(|| cargo_build(&["--package", "etcd", "--package", "etcdctl"]))
+    prebuilt().unwrap_or_else(|| cargo_build(&["--bin", "etcd", "--bin", "etcdctl"]))
 }
 
 /// The folder that `OXETCD_BIN` names.
@@ -77,11 +77,14 @@ fn prebuilt() -> Option<Result<PathBuf>> {
 }
 
 /// Builds something as the running test was built; gives the folder of the build.
+///
+/// It is selected out of the whole workspace: so dependencies have the features that they have in
+/// `cargo test --workspace`, and what that has built is not built again.
 fn cargo_build(what: &[&str]) -> Result<PathBuf> {
     // A test runs from <target>/<profile>/deps.
     let test = std::env::current_exe().context("find the running test")?;
     let profile = test.ancestors().nth(2).context("find the folder of the build")?.to_owned();
-    let mut what = what.to_vec();
+    let mut what = [&["--workspace"], what].concat();
     if profile.ends_with("release") {
         what.push("--release");
     }
