@@ -291,7 +291,8 @@ fn complete(config: &mut Config, surroundings: &Surroundings<'_>, notices: &mut 
     }
     // As in etcd, the default cluster follows the member's name, but not its URLs alone.
     if config.name != DEFAULT_NAME && config.initial_cluster == DEFAULT_INITIAL_CLUSTER {
-        let name = &config.name;
+        // Where the name is empty no member of the cluster is this one, and the start is refused.
+        let name = if config.name.is_empty() { DEFAULT_NAME } else { &config.name };
         let pair = |url: &Url| format!("{name}={url}");
         let pairs: Vec<String> = config.advertise_peer_urls.iter().map(pair).collect();
         config.initial_cluster = pairs.join(",");

@@ -158,6 +158,12 @@ fn help_and_version_end_with_0() {
 }
 
 #[test]
+fn the_default_cluster_has_a_name_where_the_member_has_none() {
+    let (config, _) = started(&["--name="], &[]);
+    assert_eq!((&*config.name, &*config.initial_cluster), ("", "default=http://localhost:2380"));
+}
+
+#[test]
 fn variables_set_what_arguments_do_not() {
     let variables = [("ETCD_NAME", "v"), ("ETCD_PRE_VOTE", "false"), ("HOME", "/root")];
     let (config, notices) = started(&[], &variables);

@@ -45,6 +45,7 @@ pub fn parse(root: &Spec, words: Vec<OsString>) -> Result<Parsed<'_>, Failure> {
     })?;
     let mut specs = vec![root];
     let mut at = &matches;
+    let mut help = at.get_flag("help");
     let mut path = Vec::new();
     while let Some((name, below)) = at.subcommand() {
         let last = specs[specs.len() - 1];
@@ -52,13 +53,14 @@ pub fn parse(root: &Spec, words: Vec<OsString>) -> Result<Parsed<'_>, Failure> {
         path.push(spec.name);
         specs.push(spec);
         at = below;
+        help |= at.get_flag("help");
     }
     let spec = specs[specs.len() - 1];
     let mut flags: Vec<Flag> = specs.iter().flat_map(|spec| &spec.inherited).copied().collect();
     flags.extend(&spec.flags);
     let arguments =
         collect(&flags, at).map_err(|failure| failure.with_usage(usage(root, &path)))?;
-    Ok(Parsed { help: at.get_flag("help"), path, spec, arguments })
+    Ok(Parsed { path, spec, help, arguments })
 }
 
 /// The commands that the words name, for the usage behind an error.

@@ -62,6 +62,16 @@ fn flags_stand_anywhere_and_the_last_one_counts() {
 }
 
 #[test]
+fn help_is_asked_for_in_front_of_a_command_as_well_as_behind_it() {
+    for line in ["--help member list", "member -h list", "member list -h", "-h member list"] {
+        let root = root();
+        let parsed = parse(&root, words(line)).unwrap();
+        assert!(parsed.help && parsed.path == ["member", "list"], "{line}");
+    }
+    assert!(!parse(&root(), words("member list -- -h")).unwrap().help);
+}
+
+#[test]
 fn nothing_behind_the_separator_is_a_flag() {
     let (_, arguments) = parsed("get a -- -x --prefix -- b");
     assert_eq!(arguments.positional, [&b"a"[..], b"-x", b"--prefix", b"--", b"b"]);

@@ -58,6 +58,7 @@ const LINES: &[&str] = &[
     "--listen-client-http-urls=$CLIENT",
     "--listen-client-http-urls=$PEER",
     "--listen-client-http-urls=https://127.0.0.1:0",
+    "--name=",
     "--auto-compaction-retention=-1",
     "--auto-compaction-retention=junk",
     "--auto-compaction-retention=-1h",
