@@ -1,4 +1,4 @@
-//! The acceptance programs that `cargo xtask test` runs besides the tests: everything that is a
+//! The acceptance programs that `cargo xtask test` runs after the tests: everything that is a
 //! program of its own, not a `#[test]`, or is built in a way of its own.
 
 use crate::programs::Job;
@@ -9,9 +9,6 @@ use std::process::Command;
 pub struct Program {
     /// Shown while it runs.
     pub name: &'static str,
-    /// Whether it may run beside the tests, before all of them: it builds nothing where they build,
-    /// and does not mind how busy the machine is. Else it runs when they have ended.
-    pub beside_tests: bool,
     /// Run in the workspace's folder.
     command: &'static [&'static str],
 }
@@ -27,14 +24,10 @@ impl Program {
 
 /// In the order in which they run.
 pub const PROGRAMS: &[Program] = &[
-    // Its seeds and images in their full numbers, and the quick planted bugs. It is the tests that
-    // are to have the processors when they want them.
+    // Seeds and images in their full numbers, and the quick planted bugs.
     Program {
         name: "simulator",
-        beside_tests: true,
         command: &[
-            "nice",
-            "-n5",
             "env",
             "OXETCD_SEEDS=150",
             "OXETCD_IMAGES=1250",
@@ -50,7 +43,6 @@ pub const PROGRAMS: &[Program] = &[
     // they have in the tests, and not a second time.
     Program {
         name: "fail points",
-        beside_tests: false,
         command: &[
             "cargo",
             "test",

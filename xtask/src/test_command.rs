@@ -49,9 +49,10 @@ pub fn run() -> Result<()> {
     if let Err(error) = report.tests(programs) {
         report.gate("tests", || Err(error));
     }
-    let behind = acceptance::PROGRAMS.iter().filter(|program| !program.beside_tests);
-    programs::run_alone(behind.map(acceptance::Program::job).collect(), |name, outcome| {
-        report.step(&name, &outcome);
+    let others = acceptance::PROGRAMS.iter().map(acceptance::Program::job);
+    programs::run_alone(others.collect(), |name, outcome| {
+        outcome.print();
+        report.total(&name, &outcome);
     });
     report.print_slowest();
     println!("{} passed, {} failed", report.counts.passed, report.counts.failed);
@@ -74,24 +75,17 @@ impl Report {
         }
     }
 
-    /// All tests of the workspace, if they could be built, with the acceptance programs that may
-    /// run beside them.
+    /// All tests of the workspace, if they could be built.
     fn tests(&mut self, programs: Vec<Program>) -> Result<()> {
-        let start = Instant::now();
-        let with_tests = acceptance::PROGRAMS.iter().filter(|program| program.beside_tests);
-        let others = with_tests.map(acceptance::Program::job).collect();
-        let (mut beside, mut alone) = (Vec::new(), Vec::new());
-        if !programs.is_empty() {
-            (beside, alone) = programs::arranged(programs)?;
-            let doc_tests = cargo_command(&["test", "--workspace", "--doc", "--no-fail-fast"]);
-            beside.push(Job { name: "doc tests".to_owned(), command: doc_tests });
+        if programs.is_empty() {
+            return Ok(());
         }
+        let start = Instant::now();
+        let (mut beside, alone) = programs::arranged(programs)?;
+        let doc_tests = cargo_command(&["test", "--workspace", "--doc", "--no-fail-fast"]);
+        beside.push(Job { name: "doc tests".to_owned(), command: doc_tests });
         let mut sum = Outcome::default();
         let mut each = |name: String, outcome: Outcome| {
-            if acceptance::PROGRAMS.iter().any(|program| program.name == name) {
-                self.step(&name, &outcome);
-                return;
-            }
             if outcome.counts.failed > 0 {
                 println!("{name}: FAILED");
             }
@@ -99,17 +93,11 @@ impl Report {
             sum.counts += outcome.counts;
             self.times.push((outcome.took, name));
         };
-        programs::run_beside(beside, others, &mut each);
+        programs::run_beside(beside, &mut each);
         programs::run_alone(alone, &mut each);
         sum.took = start.elapsed();
         self.total("tests", &sum);
         Ok(())
-    }
-
-    /// A step that is one command.
-    fn step(&mut self, name: &str, outcome: &Outcome) {
-        outcome.print();
-        self.total(name, outcome);
     }
 
     /// A step whose tests are counted.
