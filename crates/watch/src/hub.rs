@@ -10,6 +10,7 @@ use bytes::Bytes;
 use prost::Message;
 use proto::twin::{self, WatchResponse};
 
+use crate::audience::{Audience, Rooms, Synced};
 use crate::change::{Change, Changes, History, Kind};
 use crate::event::{Action, Create, Event, StreamId};
 use crate::fragment;
@@ -136,15 +137,14 @@ impl<H: History> Hub<H> {
         };
         let mut through = self.revision;
         let mut told = BTreeMap::new();
+        let mut rooms = Rooms::new(self.ready.iter().map(|id| (*id, self.room(&self.streams[id]))));
         if from <= self.revision {
             let read = self.view.changes(from, self.revision, self.limits.read_bytes_max)?;
-            let is_ready = |watcher: &Watcher| self.ready.contains(&watcher.stream);
-            let stretch =
-                self.tell(&read.changes, |watcher| !watcher.synced && is_ready(watcher))?;
+            let stretch = self.tell(&read.changes, &mut rooms)?;
             through = stretch.through(&read);
             told = stretch.told;
         }
-        self.deliver_behind(told, &ready, through, &mut actions);
+        self.deliver_behind(told, &ready, |stream| rooms.through(stream, through), &mut actions);
         self.answer_progress(&mut actions);
         Ok(actions)
     }
@@ -158,7 +158,7 @@ impl<H: History> Hub<H> {
             let mut rest = &read.changes[..];
             loop {
                 let from = self.revision + 1;
-                let stretch = self.tell(rest, |watcher| watcher.synced)?;
+                let stretch = self.tell(rest, &mut Synced)?;
                 rest = &rest[stretch.changes..];
                 self.revision = if rest.is_empty() { read.through } else { stretch.last };
                 self.deliver_synced(stretch.told, from, actions);
@@ -194,16 +194,14 @@ impl<H: History> Hub<H> {
         }
     }
 
-    /// The events of some changes for the watchers that `is_meant` says, up to a bound.
-    fn tell(
-        &self,
-        changes: &[Change],
-        is_meant: impl Fn(&Watcher) -> bool,
-    ) -> Result<Stretch, H::Error> {
+    /// The events of some changes for an audience, up to a bound.
+    fn tell(&self, changes: &[Change], audience: &mut impl Audience) -> Result<Stretch, H::Error> {
         let mut stretch = Stretch::default();
         let mut count = 0;
         for change in changes {
-            if count >= self.limits.events_max && change.revision != stretch.last {
+            if change.revision != stretch.last
+                && (count >= self.limits.events_max || !audience.goes_on(stretch.last))
+            {
                 break;
             }
             let mut concerned = Vec::new();
@@ -211,8 +209,10 @@ impl<H: History> Hub<H> {
             let mut encoded = Encoded { view: &self.view, change, plain: None, whole: None };
             for id in concerned {
                 let watcher = &self.watchers[&id];
-                if is_meant(watcher) && watcher.wants(change.revision, change.kind) {
-                    stretch.told.entry(id).or_default().push(encoded.event(watcher)?);
+                if audience.has(watcher) && watcher.wants(change.revision, change.kind) {
+                    let event = encoded.event(watcher)?;
+                    audience.told(watcher, event.len());
+                    stretch.told.entry(id).or_default().push(event);
                     count += 1;
                 }
             }
@@ -222,11 +222,17 @@ impl<H: History> Hub<H> {
         Ok(stretch)
     }
 
-    /// Whether a stream's watchers need not wait.
+    /// Whether a stream's watchers need not wait. Room is counted before a response, so that one of
+    /// any size can go out.
     fn has_room(&self, stream: &Stream) -> bool {
+        self.room(stream) > 0
+    }
+
+    /// How many bytes may still be queued for a stream.
+    fn room(&self, stream: &Stream) -> usize {
         let Limits { stream_bytes_max, total_bytes_max, stream_bytes_min, .. } = self.limits;
         let share = total_bytes_max / self.streams.len().max(1);
-        stream.has_room(share.clamp(stream_bytes_min, stream_bytes_max))
+        share.clamp(stream_bytes_min, stream_bytes_max).saturating_sub(stream.queued)
     }
 
     /// Sends to synced watchers; one whose stream has no room falls behind.
@@ -246,13 +252,13 @@ impl<H: History> Hub<H> {
         }
     }
 
-    /// Sends to watchers that are behind, and moves them on; those that have been told everything
-    /// are synced from now on.
+    /// Sends to watchers that are behind, and moves them on as far as their stream was told; those
+    /// that have been told everything are synced from now on.
     fn deliver_behind(
         &mut self,
         mut told: BTreeMap<u64, Vec<Bytes>>,
         ready: &[u64],
-        through: i64,
+        through: impl Fn(StreamId) -> i64,
         actions: &mut Vec<Action>,
     ) {
         for id in ready {
@@ -264,7 +270,7 @@ impl<H: History> Hub<H> {
                 self.deliver(*id, events, self.revision, actions);
             }
             let watcher = self.watchers.get_mut(id).expect("it is ready");
-            watcher.next = watcher.next.max(through + 1);
+            watcher.next = watcher.next.max(through(stream) + 1);
             if watcher.next > self.revision {
                 watcher.synced = true;
                 self.streams.get_mut(&stream).expect("it has watchers").behind.remove(id);

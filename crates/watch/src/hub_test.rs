@@ -138,9 +138,13 @@ const LIMITS: Limits = Limits {
 
 impl Clients {
     fn new(streams: u64) -> Self {
+        Self::with_limits(streams, LIMITS)
+    }
+
+    fn with_limits(streams: u64, limits: Limits) -> Self {
         let list = List::empty();
         let mut clients = Self {
-            hub: Hub::new(list.clone(), LIMITS),
+            hub: Hub::new(list.clone(), limits),
             list,
             queues: BTreeMap::new(),
             watches: BTreeMap::new(),
@@ -481,6 +485,42 @@ fn what_is_queued_for_streams_that_nobody_reads_is_bounded_together() {
             assert_eq!(heard.events, clients.list.expected(heard));
         }
     }
+}
+
+#[test]
+fn watches_of_a_slow_stream_go_on_together() {
+    const WATCHES: usize = 50;
+    let limits = Limits {
+        stream_bytes_max: 40 << 10,
+        total_bytes_max: 40 << 10,
+        read_bytes_max: 1 << 20,
+        events_max: 64 << 10,
+        ..LIMITS
+    };
+    let mut clients = Clients::with_limits(1, limits);
+    let mut rng = SeededRng::new(5);
+    (0..200).for_each(|_| clients.list.write(&mut rng));
+    clients.event(Event::View(clients.list.clone()));
+    let stream = StreamId(0);
+    for _ in 0..WATCHES {
+        clients.event(Event::Create(stream, create(KeyRange::All, 0, 2)));
+    }
+    let mut passes = 0;
+    while clients.hub.is_behind() {
+        clients.catch_up_once();
+        passes += 1;
+        let positions: BTreeSet<i64> =
+            clients.hub.watchers.values().map(|watcher| watcher.next).collect();
+        assert_eq!(positions.len(), 1, "pass {passes}: {positions:?}");
+        // Its reader takes what fills a quarter of the room.
+        let mut bytes = 0;
+        let queue = clients.queues.get_mut(&stream).expect("it is open");
+        while bytes < 10 << 10 && !queue.is_empty() {
+            bytes += queue.remove(0).encoded_len();
+        }
+        clients.event(Event::Drained(stream, bytes));
+    }
+    assert!(passes > 10, "{passes} passes: it was never short of room");
 }
 
 #[test]

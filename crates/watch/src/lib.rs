@@ -9,6 +9,7 @@
 //! response (or in fragments that say so); a position below the compact revision ends in a cancel,
 //! never in a gap.
 
+mod audience;
 mod change;
 mod event;
 mod fragment;

@@ -48,9 +48,4 @@ impl Stream {
         self.next_id += 1;
         Some(id)
     }
-
-    /// Room is counted before a response, so that one of any size can go out.
-    pub(crate) const fn has_room(&self, queued_max: usize) -> bool {
-        self.queued < queued_max
-    }
 }
