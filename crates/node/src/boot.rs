@@ -211,7 +211,7 @@ impl Ground<'_> {
         let network = &*self.world.network;
         match options.cluster_state {
             ClusterState::New => founding::found(network, &flags).await,
-            ClusterState::Existing => founding::join(network, &flags).await,
+            ClusterState::Existing => founding::join(network, &*self.world.tasks, &flags).await,
         }
     }
 

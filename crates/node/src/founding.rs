@@ -1,14 +1,15 @@
 //! The first start of a member: founding a cluster with others, or joining one (spec/peer.md 5.9).
 //!
 //! A founder that lost its data would make the cluster forget what it had promised. So a founder
-//! asks the others whether they have seen it before, and takes no part until so many have answered
-//! that they and it are a quorum: before that it could not be of use anyway. A member that joins and
+//! asks the others whether they have seen it before, and takes no part until so many have answered,
+//! twice, that they and it are a quorum: before that it could not be of use anyway. A member that joins and
 //! was started before is refused at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
+use env::Tasks;
 use membership::{InitialCluster, InitialError, Member, Url, assign_ids};
 use proto::version::{self, Version};
 use raft::Peer;
@@ -20,6 +21,8 @@ use crate::start::Error;
 
 /// How long a founder waits at its start for the others to answer (etcd's bootstrap timeout).
 const FOUNDERS_TIMEOUT: Duration = Duration::from_secs(1);
+/// Within this time whoever answers at all has replayed the first entries of its log.
+pub(crate) const SETTLED: Duration = Duration::from_secs(1);
 /// How long a member that joins waits for each URL.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -49,16 +52,23 @@ pub(crate) struct Beginning {
 }
 
 /// Those who know whether a founder was started before.
+///
+/// What one of them says may be early: etcd answers while it still replays its log, and until then
+/// has not seen what it saw before it was restarted. So an answer counts only if it lists this member
+/// and either all founders or somebody who has told its client URLs, and only when the next one,
+/// [`SETTLED`] later, says the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Witnesses {
     me: MemberId,
     others: Vec<Member>,
+    /// Whose last answer was that they have not seen this member.
+    unseen: BTreeSet<MemberId>,
 }
 
 /// What the witnesses say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
-    /// Enough of them have not seen it.
+    /// Enough of them have not seen it, and it stays so.
     New,
     /// One of them has.
     Known,
@@ -70,37 +80,51 @@ impl Witnesses {
     /// The witnesses for one of the founders.
     pub(crate) fn new(me: MemberId, founders: &[Member]) -> Self {
         let others = founders.iter().filter(|member| member.id != me).cloned().collect();
-        Self { me, others }
+        Self { me, others, unseen: BTreeSet::new() }
     }
 
-    /// Asks all of them at once.
-    pub(crate) async fn ask(&self, network: &dyn Network) -> Verdict {
+    /// Asks all of them at once. To be called again after [`SETTLED`] until it is settled.
+    pub(crate) async fn ask(&mut self, network: &dyn Network) -> Verdict {
         let mut asked: Vec<_> =
             self.others.iter().map(|other| Box::pin(self.ask_one(network, other))).collect();
-        let needed = self.others.len().div_ceil(2);
-        let mut answers = 0;
-        while answers < needed && !asked.is_empty() {
+        let mut unseen = BTreeSet::new();
+        while !asked.is_empty() {
             let (answer, position) = first_of(&mut asked).await;
             drop(asked.swap_remove(position));
             match answer {
-                Some(true) => return Verdict::Known,
-                Some(false) => answers += 1,
+                Some((_, true)) => return Verdict::Known,
+                Some((other, false)) => drop(unseen.insert(other)),
                 None => {}
             }
         }
-        if answers >= needed { Verdict::New } else { Verdict::Open }
+        drop(asked);
+        let settled = unseen.intersection(&self.unseen).count();
+        self.unseen = unseen;
+        if settled >= self.others.len().div_ceil(2) { Verdict::New } else { Verdict::Open }
     }
 
-    /// Whether one of them has seen this member started; `None` if it does not answer.
-    async fn ask_one(&self, network: &dyn Network, other: &Member) -> Option<bool> {
+    /// Whether one of them has seen this member started; `None` if it does not answer, or does not
+    /// know yet.
+    async fn ask_one(&self, network: &dyn Network, other: &Member) -> Option<(MemberId, bool)> {
         for url in &other.peer_urls {
             if let Ok((_, members)) = ask::members(network, url, FOUNDERS_TIMEOUT).await {
-                let mine = members.iter().find(|member| member.id == self.me);
-                return Some(mine.is_some_and(|mine| !mine.attributes.client_urls.is_empty()));
+                return self.seen(&members).map(|seen| (other.id, seen));
             }
         }
         None
     }
+
+    fn seen(&self, members: &[Member]) -> Option<bool> {
+        let mine = members.iter().find(|member| member.id == self.me)?;
+        let is_listed = |other: &Member| members.iter().any(|member| member.id == other.id);
+        let is_whole = self.others.iter().all(is_listed) || members.iter().any(has_started);
+        (has_started(mine) || is_whole).then(|| has_started(mine))
+    }
+}
+
+/// Whether a member has told its client URLs, as it does once it has a leader.
+fn has_started(member: &Member) -> bool {
+    !member.attributes.client_urls.is_empty()
 }
 
 /// Waits for the first of several futures; also says which.
@@ -123,7 +147,7 @@ pub(crate) async fn found(network: &dyn Network, flags: &Flags<'_>) -> Result<Be
     flags.initial.verify_founding(flags.name, flags.advertised, &resolver(&addresses))?;
     let members = flags.initial.members(flags.token)?;
     let me = local(&members, flags.name)?;
-    let witnesses = Witnesses::new(me, &members);
+    let mut witnesses = Witnesses::new(me, &members);
     let witnesses = match witnesses.ask(network).await {
         Verdict::Known => return Err(Error::AlreadyBootstrapped { member: me }),
         Verdict::New => None,
@@ -148,16 +172,17 @@ fn local(members: &[Member], name: &str) -> Result<MemberId, Error> {
     Ok(me.map(|me| me.id).ok_or_else(|| InitialError::NotNamed(name.to_owned()))?)
 }
 
-/// Joins a cluster.
-pub(crate) async fn join(network: &dyn Network, flags: &Flags<'_>) -> Result<Beginning, Error> {
+/// Joins a cluster. It is asked twice whether this member was started before: who has just been
+/// restarted itself may not know yet.
+pub(crate) async fn join(
+    network: &dyn Network,
+    tasks: &dyn Tasks,
+    flags: &Flags<'_>,
+) -> Result<Beginning, Error> {
     flags.initial.verify_join(flags.name)?;
-    let named = flags.initial.members(flags.token)?;
-    let (cluster_id, existing) = existing(network, &named, flags.name).await?;
-    let named = assigned(network, named, &existing).await?;
-    let member_id = local(&named, flags.name)?;
-    if existing.iter().any(|member| member.id == member_id && member.is_started()) {
-        return Err(Error::LostData { member: member_id });
-    }
+    unstarted(network, flags).await?;
+    tasks.sleep(SETTLED).await;
+    let (cluster_id, member_id, existing) = unstarted(network, flags).await?;
     let learners = existing.iter().filter(|member| member.is_learner).count();
     if learners > flags.learners_max {
         return Err(Error::TooManyLearners { learners, max: flags.learners_max });
@@ -173,6 +198,21 @@ pub(crate) async fn join(network: &dyn Network, flags: &Flags<'_>) -> Result<Beg
         remotes,
         joined: Some(joined),
     })
+}
+
+/// The cluster, this member of it, which was never started, and all members.
+async fn unstarted(
+    network: &dyn Network,
+    flags: &Flags<'_>,
+) -> Result<(ClusterId, MemberId, Vec<Member>), Error> {
+    let named = flags.initial.members(flags.token)?;
+    let (cluster_id, existing) = existing(network, &named, flags.name).await?;
+    let named = assigned(network, named, &existing).await?;
+    let member_id = local(&named, flags.name)?;
+    if existing.iter().any(|member| member.id == member_id && member.is_started()) {
+        return Err(Error::LostData { member: member_id });
+    }
+    Ok((cluster_id, member_id, existing))
 }
 
 /// The members as the first who answers sees them.
@@ -302,3 +342,7 @@ async fn downgrade_enabled(network: &dyn Network, others: &[Member], timeout: Du
     }
     false
 }
+
+#[cfg(test)]
+#[path = "founding_test.rs"]
+mod tests;

@@ -13,7 +13,7 @@ use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest};
 use watch::PROGRESS_SLOTS;
 
 use crate::compactor::Compactor;
-use crate::founding::{Verdict, Witnesses};
+use crate::founding::{SETTLED, Verdict, Witnesses};
 use crate::handle::Node;
 use crate::start::{Error, Options};
 use crate::{cluster_version, consensus, corruption, log};
@@ -67,8 +67,9 @@ fn spawn(node: &Node, task: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// Asks the other founders whether they have seen this member before, until enough have answered.
-async fn admit(node: Node, witnesses: Witnesses) {
+async fn admit(node: Node, mut witnesses: Witnesses) {
     loop {
+        node.sleep(SETTLED).await;
         match witnesses.ask(node.network()).await {
             Verdict::New => break,
             Verdict::Known => {
@@ -76,7 +77,7 @@ async fn admit(node: Node, witnesses: Witnesses) {
                 node.0.fail(error.to_string());
                 return;
             }
-            Verdict::Open => node.sleep(RETRY_INTERVAL).await,
+            Verdict::Open => {}
         }
     }
     node.0.consensus.complete(consensus::Event::Admitted);
