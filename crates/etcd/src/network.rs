@@ -107,9 +107,10 @@ impl Network for PeerNetwork {
     fn resolve(&self, host: &str) -> Resolving {
         let host = host.to_owned();
         Box::pin(async move {
-            let mut found =
-                tokio::net::lookup_host(&host).await.map_err(|error| error.to_string())?;
-            let first = found.next().ok_or_else(|| format!("lookup {host}: no such host"))?;
+            let name = host.rsplit_once(':').map_or(&*host, |(name, _)| name);
+            let failed = |error: std::io::Error| lookup_failure(name, &error.to_string());
+            let mut found = tokio::net::lookup_host(&host).await.map_err(failed)?;
+            let first = found.next().ok_or_else(|| lookup_failure(name, UNKNOWN_HOST))?;
             Ok(first.to_string())
         })
     }
@@ -132,6 +133,16 @@ impl Network for PeerNetwork {
         *entered = Some((transport.clone(), inbound));
         Arc::new(Links(transport))
     }
+}
+
+/// What the system's resolver says of a name that does not exist.
+const UNKNOWN_HOST: &str = "Name or service not known";
+
+/// Why a name has no address: in Go's words where the name does not exist.
+fn lookup_failure(name: &str, error: &str) -> String {
+    let reason = error.rsplit(": ").next().unwrap_or(error);
+    let reason = if reason == UNKNOWN_HOST { "no such host" } else { reason };
+    format!("lookup {name}: {reason}")
 }
 
 async fn ask(client: &Client, question: Question) -> Result<Answer, String> {

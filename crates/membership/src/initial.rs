@@ -14,8 +14,8 @@ use crate::quote::{quote, quote_list};
 use crate::url::split_host_port;
 use crate::{Attributes, Member, Url, UrlError, ids};
 
-/// Turns `host:port` into `address:port`; the error says why it cannot.
-pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+/// Gives the `address:port` that the host of a URL stands for; the error says why it cannot.
+pub type Resolve<'a> = &'a dyn Fn(&Url) -> Result<String, String>;
 
 /// Names and peer URLs of members: the flag `--initial-cluster`. Prints as Go prints it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -262,7 +262,7 @@ fn resolved(url: &Url, resolve: Resolve<'_>) -> Result<Url, String> {
     }
     let fault =
         |reason: String| format!("failed to resolve {} ({reason})", quote(&url.to_string()));
-    let address = resolve(url.host()).map_err(fault)?;
+    let address = resolve(url).map_err(fault)?;
     url.with_host(&address).map_err(|error| fault(error.to_string()))
 }
 
@@ -274,12 +274,12 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn no_names(host: &str) -> Result<String, String> {
-        Err(format!("no such host {host}"))
+    fn no_names(url: &Url) -> Result<String, String> {
+        Err(format!("no such host {}", url.host()))
     }
 
-    fn names(host: &str) -> Result<String, String> {
-        Ok(host.replace("one", "10.0.0.1").replace("two", "10.0.0.2"))
+    fn names(url: &Url) -> Result<String, String> {
+        Ok(url.host().replace("one", "10.0.0.1").replace("two", "10.0.0.2"))
     }
 
     #[test]
@@ -345,7 +345,7 @@ mod tests {
     fn a_founder_is_named_with_the_urls_that_it_advertises() {
         let advertised = Url::parse_list("http://10.0.0.1:1,http://10.0.0.1:2").unwrap();
         let check = |cluster: &str| {
-            let resolve = |authority: &str| match authority {
+            let resolve = |url: &Url| match url.host() {
                 "one:1" => Ok("10.0.0.1:1".to_owned()),
                 "nobody:1" => Err("no such host".to_owned()),
                 other => Ok(other.to_owned()),

@@ -208,10 +208,9 @@ impl Ground<'_> {
             request_timeout: options.settings.request_timeout,
             max: options.settings.max_cluster_version,
         };
-        let network = &*self.world.network;
         match options.cluster_state {
-            ClusterState::New => founding::found(network, &flags).await,
-            ClusterState::Existing => founding::join(network, &*self.world.tasks, &flags).await,
+            ClusterState::New => founding::found(self.world, &flags).await,
+            ClusterState::Existing => founding::join(self.world, &flags).await,
         }
     }
 

@@ -5,19 +5,20 @@
 //! twice, that they and it are a quorum: before that it could not be of use anyway. A member that joins and
 //! was started before is refused at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
-use env::Tasks;
-use membership::{InitialCluster, InitialError, Member, Url, assign_ids};
+use membership::{InitialCluster, InitialError, Member, Resolve, Url, assign_ids};
 use proto::version::{self, Version};
 use raft::Peer;
 use types::{ClusterId, MemberId};
 
 use crate::ask;
 use crate::network::Network;
+use crate::resolving;
 use crate::start::Error;
+use crate::world::World;
 
 /// How long a founder waits at its start for the others to answer (etcd's bootstrap timeout).
 const FOUNDERS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -141,10 +142,11 @@ async fn first_of<F: Future + Unpin>(futures: &mut [F]) -> (F::Output, usize) {
 }
 
 /// Founds a cluster.
-pub(crate) async fn found(network: &dyn Network, flags: &Flags<'_>) -> Result<Beginning, Error> {
-    let listed = flags.initial.urls.get(flags.name);
-    let addresses = addresses(network, listed.into_iter().flatten().chain(flags.advertised)).await;
-    flags.initial.verify_founding(flags.name, flags.advertised, &resolver(&addresses))?;
+pub(crate) async fn found(world: &World, flags: &Flags<'_>) -> Result<Beginning, Error> {
+    let network = &*world.network;
+    let verify =
+        |resolve: Resolve<'_>| flags.initial.verify_founding(flags.name, flags.advertised, resolve);
+    resolving::with_names(world, verify).await?;
     let members = flags.initial.members(flags.token)?;
     let me = local(&members, flags.name)?;
     let mut witnesses = Witnesses::new(me, &members);
@@ -174,15 +176,12 @@ fn local(members: &[Member], name: &str) -> Result<MemberId, Error> {
 
 /// Joins a cluster. It is asked twice whether this member was started before: who has just been
 /// restarted itself may not know yet.
-pub(crate) async fn join(
-    network: &dyn Network,
-    tasks: &dyn Tasks,
-    flags: &Flags<'_>,
-) -> Result<Beginning, Error> {
+pub(crate) async fn join(world: &World, flags: &Flags<'_>) -> Result<Beginning, Error> {
+    let network = &*world.network;
     flags.initial.verify_join(flags.name)?;
-    unstarted(network, flags).await?;
-    tasks.sleep(SETTLED).await;
-    let (cluster_id, member_id, existing) = unstarted(network, flags).await?;
+    unstarted(world, flags).await?;
+    world.tasks.sleep(SETTLED).await;
+    let (cluster_id, member_id, existing) = unstarted(world, flags).await?;
     let learners = existing.iter().filter(|member| member.is_learner).count();
     if learners > flags.learners_max {
         return Err(Error::TooManyLearners { learners, max: flags.learners_max });
@@ -202,12 +201,13 @@ pub(crate) async fn join(
 
 /// The cluster, this member of it, which was never started, and all members.
 async fn unstarted(
-    network: &dyn Network,
+    world: &World,
     flags: &Flags<'_>,
 ) -> Result<(ClusterId, MemberId, Vec<Member>), Error> {
     let named = flags.initial.members(flags.token)?;
-    let (cluster_id, existing) = existing(network, &named, flags.name).await?;
-    let named = assigned(network, named, &existing).await?;
+    let (cluster_id, existing) = existing(&*world.network, &named, flags.name).await?;
+    let assign = |resolve: Resolve<'_>| assign_ids(named.clone(), &existing, resolve);
+    let named = resolving::with_names(world, assign).await?;
     let member_id = local(&named, flags.name)?;
     if existing.iter().any(|member| member.id == member_id && member.is_started()) {
         return Err(Error::LostData { member: member_id });
@@ -239,36 +239,6 @@ async fn existing(
         }
     }
     Err(Error::Join("could not retrieve cluster information from the given URLs".to_owned()))
-}
-
-/// The named members with the identities that the cluster knows them by. Names of hosts are
-/// resolved before, where they may be needed.
-async fn assigned(
-    network: &dyn Network,
-    named: Vec<Member>,
-    existing: &[Member],
-) -> Result<Vec<Member>, Error> {
-    let texts = named.iter().chain(existing).flat_map(|member| &member.peer_urls);
-    let urls: Vec<Url> = texts.filter_map(|text| text.parse().ok()).collect();
-    let addresses = addresses(network, &urls).await;
-    Ok(assign_ids(named, existing, &resolver(&addresses))?)
-}
-
-type Addresses = BTreeMap<String, Result<String, String>>;
-
-/// What the hosts of URLs resolve to.
-async fn addresses(network: &dyn Network, urls: impl IntoIterator<Item = &Url>) -> Addresses {
-    let mut addresses = Addresses::new();
-    for url in urls {
-        if !addresses.contains_key(url.host()) {
-            addresses.insert(url.host().to_owned(), network.resolve(url.host()).await);
-        }
-    }
-    addresses
-}
-
-fn resolver(addresses: &Addresses) -> impl Fn(&str) -> Result<String, String> {
-    |host| addresses.get(host).cloned().unwrap_or_else(|| Err(format!("unknown host {host}")))
 }
 
 /// The version of the cluster that is joined: at least one member has to tell it, and all that do

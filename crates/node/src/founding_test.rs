@@ -1,5 +1,6 @@
 //! What a founder makes of what the others say of it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::network::{Answer, Asking, Identity, Peers, Question, Resolving};

@@ -44,6 +44,7 @@ pub mod reads;
 mod reconfigure;
 mod replay;
 pub mod request_id;
+mod resolving;
 mod runtime;
 mod shared;
 mod start;
