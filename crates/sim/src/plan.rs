@@ -78,7 +78,7 @@ impl Plan {
         // A leader whose clock goes faster ends leases sooner than their time by another clock.
         faults.drift &= crowd.lenders == 0;
         let spares = if faults.members > 0 { rng.below(4) as usize } else { 0 };
-        Self { seed, members, spares, time: Duration::from_secs(112), crowd, faults, flags }
+        Self { seed, members, spares, time: Duration::from_secs(120), crowd, faults, flags }
     }
 
     /// When what goes wrong.
