@@ -95,7 +95,10 @@ impl Node {
         let Ok(request) = pb::LeaseKeepAliveRequest::decode(body(question)) else {
             return text(400, "error unmarshalling request");
         };
-        match self.renew_here(LeaseId(request.id), Asker::Member, &|_| Ok(())).await {
+        let check = |_: &apply::View| Ok(());
+        let renewed = self.renew_here(LeaseId(request.id), Asker::Member, &check);
+        let in_time = self.timeout(self.patience(), renewed).await;
+        match in_time.unwrap_or_else(|_| Err(Refusal::Status(Known::Timeout.into()))) {
             Ok(ttl) => protobuf(&pb::LeaseKeepAliveResponse { header: None, id: request.id, ttl }),
             Err(refusal) => lease_refusal(&refusal, 400),
         }

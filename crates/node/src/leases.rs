@@ -1,11 +1,15 @@
 //! Leases as callers ask about them: answered here by the leader, and by asking the leader
 //! elsewhere. Nothing of this goes through the log, but for taking a checkpoint back.
+//!
+//! Invariant: a leader's word about a lease counts only when a quorum has confirmed, in a round that
+//! began after the question, that it still leads. Whoever leads next was then elected after the
+//! question, and gives each lease its whole time from there.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use apply::View;
 use bytes::Bytes;
+use env::Monotonic;
 use lease::{Error, Renewal};
 use proto::error::{Error as Known, Status};
 use proto::etcdserverpb as pb;
@@ -15,8 +19,6 @@ use types::{LeaseId, MemberId};
 use crate::ask::{self, Failure};
 use crate::handle::Node;
 
-/// How many ticks may be missing before a leader has to make sure that it leads.
-const AWAKE_TICKS: u32 = 3;
 /// How soon the leader is asked again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -95,7 +97,7 @@ impl Node {
     pub async fn renew_lease(&self, id: LeaseId, check: Check<'_>) -> Result<i64, Status> {
         let asking = async {
             loop {
-                if self.leads().await {
+                if self.raft().is_leader {
                     match self.renew_here(id, Asker::Client, check).await {
                         Err(Refusal::NotPrimary) => {}
                         answer => return Ok(answer?),
@@ -117,34 +119,39 @@ impl Node {
         self.in_time(asking).await
     }
 
-    /// Renews a lease as the leader.
+    /// Renews a lease as the leader. It is renewed before leadership is confirmed, so that it does
+    /// not end meanwhile, and again behind that: only the second counts.
     pub(crate) async fn renew_here(
         &self,
         id: LeaseId,
         asker: Asker,
         check: Check<'_>,
     ) -> Result<i64, Refusal> {
-        let mut confirmed = false;
+        let mut confirmed: Option<Monotonic> = None;
         loop {
-            if !self.leads().await {
-                return Err(Refusal::NotPrimary);
-            }
             if !env::planted!("renewal-before-grant") {
                 self.applied_all().await.map_err(Refusal::Status)?;
             }
-            if asker == Asker::Member {
+            if asker == Asker::Member && confirmed.is_none() {
                 env::fail_point!("beforeServeHTTPLeaseRenew");
             }
             check(&self.view()).map_err(Refusal::Status)?;
-            env::fail_point!("beforeCheckpointInLeaseRenew");
-            let renewal = {
-                let now = self.0.clock.now();
-                self.0.deadlines().renew(now, id)
+            if confirmed.is_none() {
+                env::fail_point!("beforeCheckpointInLeaseRenew");
+            }
+            let now = self.0.clock.now();
+            let renewal = self.0.deadlines().renew(now, id);
+            // A leader after this one adds an election timeout to the time of its promotion: what
+            // was confirmed within that is as good as confirmed now.
+            let is_confirmed =
+                confirmed.is_some_and(|began| now.since(began) <= self.0.settings.election);
+            let is_answer = match renewal {
+                Ok(Renewal::Renewed { .. }) => true,
+                Err(Error::NotFound) => !env::planted!("renewal-before-grant"),
+                _ => false,
             };
-            confirmed |= env::planted!("renewal-before-grant");
-            if renewal == Err(Error::NotFound) && !confirmed {
-                self.confirm_missing().await?;
-                confirmed = true;
+            if is_answer && !is_confirmed {
+                confirmed = Some(self.confirm_leading().await?);
                 continue;
             }
             match renewal? {
@@ -163,21 +170,30 @@ impl Node {
         }
     }
 
-    /// Returns when what is missing is missing for certain. A leader that is new may have what
-    /// grants a lease in its log and not know yet that it is committed.
-    async fn confirm_missing(&self) -> Result<(), Refusal> {
-        self.linearize().await.map_err(Refusal::Status)
-    }
-
-    /// Whether this member leads. One whose raft thread has not run for some ticks may have slept
-    /// and been replaced, and asks the others first (etcd #15247).
-    async fn leads(&self) -> bool {
-        if !self.raft().is_leader {
-            return false;
+    /// Makes sure that this member leads, and gives the time since when that is certain. Everything
+    /// that was committed then is applied: a leader that is new may have grants and revocations in
+    /// its log and not know yet that they are committed. One that was replaced and does not know it
+    /// (etcd #15247) finds out, or gets no answer until it steps down.
+    async fn confirm_leading(&self) -> Result<Monotonic, Refusal> {
+        let (now, before) = (self.0.clock.now(), self.raft());
+        if !before.is_leader {
+            return Err(Refusal::NotPrimary);
         }
-        let ticked = env::Monotonic(self.0.ticked.load(Ordering::Relaxed));
-        let is_awake = self.0.clock.now().since(ticked) < AWAKE_TICKS * self.0.settings.tick;
-        is_awake || (self.linearize().await.is_ok() && self.raft().is_leader)
+        let mut leadership = self.0.leadership.subscribe();
+        tokio::select! {
+            biased;
+            confirmed = self.linearize() => confirmed.map_err(|_| Refusal::NotPrimary)?,
+            _ = leadership.wait_for(|now| now.leader != self.ids().1) => {
+                return Err(Refusal::NotPrimary);
+            }
+        }
+        // A follower's reads are confirmed by its leader.
+        let after = self.raft();
+        if after.is_leader && after.term == before.term {
+            Ok(now)
+        } else {
+            Err(Refusal::NotPrimary)
+        }
     }
 
     async fn clear_checkpoint(&self, id: LeaseId) -> Result<(), Status> {
@@ -217,7 +233,7 @@ impl Node {
     ) -> Result<Option<pb::LeaseTimeToLiveResponse>, Status> {
         let asking = async {
             loop {
-                if self.leads().await {
+                if self.raft().is_leader {
                     match self.time_to_live_here(&request, Asker::Client, check).await {
                         Err(Refusal::NotPrimary) => {}
                         Err(Refusal::NotFound) => return Ok(None),
@@ -254,16 +270,15 @@ impl Node {
     ) -> Result<pb::LeaseTimeToLiveResponse, Refusal> {
         let id = LeaseId(request.id);
         self.applied_all().await.map_err(Refusal::Status)?;
+        self.confirm_leading().await?;
         match asker {
             Asker::Client => env::fail_point!("beforeLookupWhenLeaseTimeToLive"),
             Asker::Member => env::fail_point!("beforeLookupWhenForwardLeaseTimeToLive"),
         }
-        let mut remaining = self.remaining(id);
-        if remaining == Err(Error::NotFound) {
-            self.confirm_missing().await?;
-            remaining = self.remaining(id);
-        }
-        let remaining = remaining?;
+        let remaining = {
+            let now = self.0.clock.now();
+            self.0.deadlines().remaining(now, id)?
+        };
         let view = self.view();
         check(&view).map_err(Refusal::Status)?;
         let lease = view.leases.lookup(id).ok_or(Refusal::NotFound)?;
@@ -275,11 +290,6 @@ impl Node {
             granted_ttl: lease.ttl,
             keys: keys.into_iter().flatten().map(|key| Bytes::copy_from_slice(key)).collect(),
         })
-    }
-
-    fn remaining(&self, id: LeaseId) -> Result<Duration, Error> {
-        let now = self.0.clock.now();
-        self.0.deadlines().remaining(now, id)
     }
 
     /// All leases, those that end first in front; on a follower in the order of their ids.

@@ -1,7 +1,6 @@
 //! What the threads of a member and its callers share: queues, published states, and small locked
 //! parts with one owner's logic each.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -101,8 +100,6 @@ pub(crate) struct Shared {
     pub(crate) peers: KnownPeers,
     /// The version of the cluster when this member joined it.
     pub(crate) joined: Option<Version>,
-    /// The last tick of the raft thread, in nanoseconds of the clock.
-    pub(crate) ticked: AtomicU64,
 
     pub(crate) consensus: Inbox<consensus::Event<ReadWaiter>>,
     pub(crate) log: Inbox<log::Task>,
@@ -172,7 +169,6 @@ impl Shared {
             network: parts.network,
             peers: parts.peers,
             joined: parts.joined,
-            ticked: AtomicU64::new(now.0),
             consensus: Inbox::new(REQUESTS_MAX),
             log: Inbox::new(0),
             apply: Inbox::new(0),

@@ -10,7 +10,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use apply::Waiter;
@@ -112,7 +111,6 @@ impl RaftTurns {
             }
             self.events.push(consensus::Event::Tick);
             self.next_tick = now + self.tick;
-            shared.ticked.store(now.0, Ordering::Relaxed);
         }
         loop {
             let actions = self.consensus.round(now, self.events.drain(..));

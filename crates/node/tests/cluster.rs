@@ -4,12 +4,17 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use auth::Identity;
 use membership::Change;
+use node::network::{Method, Question};
 use node::{ClusterState, Member, Options};
+use prost::Message;
 use proto::error::Error as Known;
-use proto::etcdserverpb::{InternalRaftRequest, LeaseGrantRequest, LeaseTimeToLiveRequest};
+use proto::etcdserverpb::{
+    InternalRaftRequest, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseTimeToLiveRequest,
+};
 use support::stall::{StallingDisk, Switch};
 use support::wire::Wire;
 use support::{Folder, get, get_here, options, put, soon, start, start_on, stop, until};
@@ -125,7 +130,7 @@ impl Cluster {
         let add = async || self.node(leader).change_members(Change::Add(learner.clone())).await;
         let mut all = add().await;
         while all == unhealthy {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             all = add().await;
         }
         assert_eq!(all.unwrap().len(), number);
@@ -469,9 +474,9 @@ async fn a_leader_whose_disk_hangs_is_replaced_and_ends_no_lease() {
     let next = others.clone().find(leads).unwrap();
     put(cluster.node(next), "after", "v").await.unwrap();
     let lease = |number: usize| cluster.node(number).view().leases.lookup(LeaseId(7)).is_some();
-    while begin.elapsed() < std::time::Duration::from_secs(3) {
+    while begin.elapsed() < Duration::from_secs(3) {
         assert!(lease(next), "it was promised three seconds");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     cluster.switches[stalled - 1].set(false);
     until("it follows", || get_here(cluster.node(stalled), "after").is_some()).await;
@@ -485,13 +490,53 @@ async fn a_leader_whose_disk_hangs_is_replaced_and_ends_no_lease() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_was_replaced_and_does_not_know_it_renews_no_lease() {
+    let cluster = Cluster::found("lease-cut-off", 3);
+    let leader = cluster.leader().await;
+    grant(cluster.node(leader), 7, 60).await;
+    cluster.wire.isolate(&url(leader));
+    // What a client of its own asks, and what another member does for one.
+    let stale = cluster.node(leader).clone();
+    let own = tokio::spawn(async move { stale.renew_lease(LeaseId(7), &|_| Ok(())).await });
+    let stale = cluster.node(leader).clone();
+    let foreign = tokio::spawn(async move { stale.answer(renewal(7)).await });
+    let others = (1..=3).filter(|number| *number != leader);
+    let leads = |number: &usize| cluster.node(*number).raft().is_leader;
+    until("the others elect", || others.clone().any(|number| leads(&number))).await;
+    until("it steps down", || !cluster.node(leader).raft().is_leader).await;
+    let refusal = soon("an answer to the member", foreign).await.unwrap();
+    assert_eq!((refusal.status, &refusal.body[..]), (400, &b"not a primary lessor\n"[..]));
+    assert!(!own.is_finished(), "nobody who may say so has renewed the lease");
+    cluster.wire.heal();
+    match soon("an answer to the client", own).await.unwrap() {
+        Ok(ttl) => assert_eq!(ttl, 60),
+        Err(error) => assert_ne!(error, Known::LeaseNotFound.into()),
+    }
+    cluster.stop_all();
+}
+
+/// What a member asks the leader in the name of a client.
+fn renewal(id: i64) -> Question {
+    let body = LeaseKeepAliveRequest { id }.encode_to_vec();
+    Question {
+        url: String::new(),
+        method: Method::Post,
+        path: "/leases".to_owned(),
+        cluster: None,
+        token: None,
+        body: Some(("application/protobuf", body.into())),
+        timeout: Duration::from_secs(7),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_alone_waits_for_its_disk() {
     let cluster = Cluster::found("stall-alone", 1);
     cluster.leader().await;
     cluster.switches[0].set(true);
     let node = cluster.node(1).clone();
     let waiting = tokio::spawn(async move { put(&node, "k", "v").await });
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(cluster.node(1).raft().is_leader);
     assert_eq!(get_here(cluster.node(1), "k"), None);
     cluster.switches[0].set(false);
