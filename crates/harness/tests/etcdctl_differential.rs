@@ -5,8 +5,7 @@
 //! Where 3.7 answers otherwise than 3.5.16, `testdata/changed-since-3.5.txt` names the command and
 //! why, and `testdata/answers-since-3.5.txt` has the answers (`OXETCD_DIFF_ANSWERS` names a file to
 //! write them to). To see what a real 3.7.1 answers let `OXETCD_BIN` name its folder. It gives these,
-//! and differs in four more: it tells a caller without a user whether auth is on, and puts other
-//! spaces into the text of alarms.
+//! and puts other spaces into the text of alarms.
 //!
 //! With `OXETCD_DIFF_SELF=1` the reference is compared with itself, which shows that the masks hide
 //! all that differs from run to run.

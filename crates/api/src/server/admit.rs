@@ -1,7 +1,8 @@
 //! Who may call what: the rules of the table, and when a member serves at all.
 //!
-//! Invariant: with authentication on, everything but [`Rule::Open`] asks for an identity; a recipe
-//! does so with each call of the API that it makes. What a rule leaves open (which keys) is checked where the keys are known.
+//! Invariant: with authentication on, everything but [`Rule::Open`] looks at the token; a recipe does
+//! so with each call of the API that it makes. What a rule leaves open (which keys) is checked where
+//! the keys are known.
 
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use crate::{Caller, Error};
 pub(crate) enum Rule {
     /// Anybody: it is about logging in.
     Open,
+    /// Anybody, but with no false token.
+    Guest,
     /// Allowed to read or write the keys in question, which is checked with them.
     Keys,
     /// As the calls of which a recipe consists: each is admitted by itself, with the same token.
@@ -54,6 +57,7 @@ impl Server {
                 }
                 Rule::User if identity.revision == 0 => return Err(Known::UserEmpty.into()),
                 Rule::Open
+                | Rule::Guest
                 | Rule::Keys
                 | Rule::Recipe
                 | Rule::LearnerToo

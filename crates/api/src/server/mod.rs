@@ -146,7 +146,7 @@ serve! {
 
     auth_enable(pb::AuthEnableRequest) -> pb::AuthEnableResponse: Root, auth::enable;
     auth_disable(pb::AuthDisableRequest) -> pb::AuthDisableResponse: Root, auth::disable;
-    auth_status(pb::AuthStatusRequest) -> pb::AuthStatusResponse: User, auth::status;
+    auth_status(pb::AuthStatusRequest) -> pb::AuthStatusResponse: Guest, auth::status;
     authenticate(pb::AuthenticateRequest) -> pb::AuthenticateResponse: Open, auth::authenticate;
     user_add(pb::AuthUserAddRequest) -> pb::AuthUserAddResponse: Root, auth::user_add;
     user_get(pb::AuthUserGetRequest) -> pb::AuthUserGetResponse: User, auth::user_get;
