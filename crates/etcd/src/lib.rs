@@ -7,6 +7,7 @@
 mod descriptors;
 #[cfg(feature = "failpoints")]
 mod failpoints;
+mod http2_debug;
 mod listeners;
 mod logs;
 mod member;

@@ -14,24 +14,29 @@ use httpd::Endpoints;
 use hyper::body::Incoming;
 use rpc::{Grpc, GrpcBody};
 
+use crate::http2_debug::Fields;
+
 /// Sends each request to the side that it is for. A listener may have one side alone.
 pub struct ClientService<S: Service> {
     grpc: Option<Grpc<S>>,
     endpoints: Option<Endpoints<S>>,
     /// Who is at the other end of the connection.
     remote: Option<Remote>,
+    /// Shows what requests carry, where that is asked for.
+    fields: Option<Fields>,
 }
 
 impl<S: Service> ClientService<S> {
     /// The sides of a listener.
-    pub const fn new(grpc: Option<Grpc<S>>, endpoints: Option<Endpoints<S>>) -> Self {
-        Self { grpc, endpoints, remote: None }
+    pub fn new(grpc: Option<Grpc<S>>, endpoints: Option<Endpoints<S>>) -> Self {
+        Self { grpc, endpoints, remote: None, fields: Fields::of_environment() }
     }
 
     /// The same for one connection.
     #[must_use]
     pub fn of(&self, remote: Option<Remote>) -> Self {
-        Self { grpc: self.grpc.clone(), endpoints: self.endpoints.clone(), remote }
+        let (grpc, endpoints) = (self.grpc.clone(), self.endpoints.clone());
+        Self { grpc, endpoints, remote, fields: self.fields.clone() }
     }
 }
 
@@ -47,6 +52,9 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for ClientService<S>
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        if let Some(fields) = &self.fields {
+            fields.show(&request);
+        }
         if rpc::is_grpc(&request)
             && let Some(grpc) = &self.grpc
         {

@@ -24,13 +24,26 @@ impl<F: Fn() -> Timestamp + Send + Sync + 'static> TimeSource for F {
     }
 }
 
+impl Timestamp {
+    /// As Go's package `log` writes it: `2026/11/24 02:17:54`.
+    #[must_use]
+    pub fn to_the_second(&self) -> String {
+        let ((year, month, day), [hour, minute, second]) = self.date_and_time();
+        format!("{year:04}/{month:02}/{day:02} {hour:02}:{minute:02}:{second:02}")
+    }
+
+    /// Year, month and day; hour, minute and second.
+    fn date_and_time(&self) -> ((i64, i64, i64), [i64; 3]) {
+        let seconds = (self.unix_nanos / 1_000_000_000) as i64 + i64::from(self.offset_seconds);
+        let second = seconds.rem_euclid(86_400);
+        (civil(seconds.div_euclid(86_400)), [second / 3600, second / 60 % 60, second % 60])
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = (self.unix_nanos / 1_000_000_000) as i64 + i64::from(self.offset_seconds);
         let micros = self.unix_nanos % 1_000_000_000 / 1_000;
-        let (year, month, day) = civil(seconds.div_euclid(86_400));
-        let second = seconds.rem_euclid(86_400);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let ((year, month, day), [hour, minute, second]) = self.date_and_time();
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}")?;
         if self.offset_seconds == 0 {
             return f.write_str("Z");
@@ -74,5 +87,11 @@ mod tests {
         for (unix_nanos, offset_seconds, text) in cases {
             assert_eq!(Timestamp { unix_nanos, offset_seconds }.to_string(), text);
         }
+    }
+
+    #[test]
+    fn times_print_in_the_layout_of_gos_log() {
+        let time = Timestamp { unix_nanos: 951_827_696_789_123_999, offset_seconds: 0 };
+        assert_eq!(time.to_the_second(), "2000/02/29 12:34:56");
     }
 }
