@@ -305,7 +305,11 @@ async fn answer_with(listener: TcpListener, bytes: Vec<u8>) {
     }
 }
 
-/// Answers every request with the head of a stream; hands out those for messages.
+/// The head of a stream.
+const STREAM_HEAD: &[u8] =
+    b"HTTP/1.1 200 OK\r\nX-Server-Version: 3.5.16\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// Answers every request with the head of a stream; hands out those for messages unanswered.
 async fn answer_with_silence(listener: TcpListener, streams: mpsc::Sender<TcpStream>) {
     let mut others = Vec::new();
     loop {
@@ -314,12 +318,10 @@ async fn answer_with_silence(listener: TcpListener, streams: mpsc::Sender<TcpStr
         while !request.ends_with(b"\r\n\r\n") {
             request.push(stream.read_u8().await.unwrap());
         }
-        let head =
-            b"HTTP/1.1 200 OK\r\nX-Server-Version: 3.5.16\r\nTransfer-Encoding: chunked\r\n\r\n";
-        stream.write_all(head).await.unwrap();
         if request.starts_with(b"GET /raft/stream/message/") {
             let _ = streams.send(stream).await;
         } else {
+            stream.write_all(STREAM_HEAD).await.unwrap();
             others.push(stream);
         }
     }
@@ -335,10 +337,13 @@ async fn a_silent_stream_is_replaced_before_it_counts_as_broken() {
     let peer = tokio::spawn(answer_with_silence(listener, sender));
     one.transport.add_peer(MemberId(2), &[url]);
     let mut next = async || tokio::time::timeout(PATIENCE, streams.recv()).await.unwrap().unwrap();
-    let (first, mut second) = (next().await, next().await);
+    let mut first = next().await;
+    first.write_all(STREAM_HEAD).await.unwrap();
+    let mut second = next().await;
     let mut byte = [0];
     let still_open = first.try_read(&mut byte).unwrap_err();
     assert_eq!(still_open.kind(), std::io::ErrorKind::WouldBlock);
+    second.write_all(STREAM_HEAD).await.unwrap();
     let sent = message(MessageType::Heartbeat, MemberId(2), one.id);
     let bytes = sent.encode_to_vec();
     let mut chunk = format!("{:x}\r\n", bytes.len() + 8).into_bytes();
