@@ -49,7 +49,13 @@ impl Node {
             LEASES_INTERNAL => self.answer_time_to_live(&question).await,
             _ => self.answer_promotion(&question).await,
         };
-        Answer { cluster: Some(self.ids().0), ..answer }
+        // As in Go, not all of them say of which cluster they are.
+        let says_cluster = match path.as_str() {
+            VERSION | LEASES | LEASES_INTERNAL => false,
+            HASH_KV => answer.status == 200,
+            _ => true,
+        };
+        Answer { cluster: says_cluster.then(|| self.ids().0), ..answer }
     }
 
     fn members_json(&self) -> String {

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use proto::raftpb::Message;
 use proto::version::Version;
 use tokio::time::MissedTickBehavior;
+use types::MemberId;
 
 use crate::address::PeerUrl;
 use crate::append_stream;
@@ -242,8 +243,13 @@ async fn read(contact: &Contact, kind: StreamKind, mut stream: Stream) -> ReadEr
 
 /// Hands on the messages that a chunk completes.
 fn receive(contact: &Contact, decoder: &mut Decoder, chunk: &mut Bytes) -> Result<(), ReadError> {
-    contact.received_bytes.add(chunk.len() as u64);
     while let Some(message) = decoder.decode(chunk)? {
+        let bytes = message.encoded_len() as u64;
+        // As in Go, what only keeps the connection alive is of nobody.
+        match is_link_heartbeat(&message) {
+            true => contact.shared.metrics.received_bytes(MemberId(message.from)).add(bytes),
+            false => contact.received_bytes.add(bytes),
+        }
         deliver(contact, message)?;
     }
     Ok(())

@@ -86,6 +86,8 @@ fn a_follower_of_ours_serves_a_go_leader_without_a_warning() {
     let kept_alive = "etcd_network_peer_received_bytes_total{From=\"0\"}";
     let bytes = || value_of(&metrics(), kept_alive).unwrap_or(0.0);
     wait_until("links are kept alive", || bytes() >= 4.0 * 2.0 * 30.0);
+    let counted = || value_of(&follower.registry.render(), kept_alive).unwrap_or(0.0);
+    wait_until("ours counts them as well", || counted() >= 4.0 * 2.0 * 20.0);
     let probed = format!("etcd_network_peer_round_trip_time_seconds_count{{To=\"{leader}\"}}");
     let reviewed = || value_of(&follower.registry.render(), &probed);
     wait_until("probes were reviewed", || reviewed().is_some_and(|count| count >= 2.0));

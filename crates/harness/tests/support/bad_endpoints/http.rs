@@ -14,6 +14,8 @@ const BODY_SHOWN_MAX: usize = 300;
 
 /// Headers that are compared.
 const HEADERS: [&str; 4] = ["allow", "content-type", "location", "x-content-type-options"];
+/// A header whose value is a server's own; whether it is there is compared.
+const CLUSTER_ID: &str = "x-etcd-cluster-id";
 
 /// Where a request goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,6 +134,9 @@ fn show(reply: &Reply) -> String {
     for name in HEADERS {
         let values = reply.headers.iter().filter(|(other, _)| other == name);
         shown.extend(values.map(|(_, value)| format!(" {name}={value}")));
+    }
+    if reply.headers.iter().any(|(name, _)| name == CLUSTER_ID) {
+        shown += " of a cluster";
     }
     if reply.body.contains("# HELP ") {
         return shown + " metrics";
