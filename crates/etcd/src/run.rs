@@ -27,6 +27,38 @@ enum End {
     Removed,
 }
 
+/// Why a server did not begin to serve.
+struct Refused {
+    /// What the log ends with.
+    words: &'static str,
+    reason: String,
+}
+
+/// The last words of a server whose start failed, as Go's: whatever the reason, and though
+/// discovery has no part in it.
+const START_FAILED: &str = "discovery failed";
+/// The last words where Go has none, or others each time.
+const HAS_TO_STOP: &str = "the server has to stop";
+
+impl From<String> for Refused {
+    fn from(reason: String) -> Self {
+        Self { words: HAS_TO_STOP, reason }
+    }
+}
+
+impl From<node::Error> for Refused {
+    fn from(error: node::Error) -> Self {
+        if error.stage() == node::Stage::Bootstrap {
+            tracing::error!(%error, "bootstrap failed");
+        }
+        let words = match error.stage() {
+            node::Stage::Bootstrap | node::Stage::Later => START_FAILED,
+            node::Stage::None => HAS_TO_STOP,
+        };
+        Self { words, reason: error.to_string() }
+    }
+}
+
 /// Runs the server until it is told to stop.
 pub fn run(config: &Config, disk: Arc<dyn Disk>) -> ExitCode {
     if let Err(error) = signals::ignore_harmless() {
@@ -41,15 +73,17 @@ pub fn run(config: &Config, disk: Arc<dyn Disk>) -> ExitCode {
             runtime.shutdown_background();
             outcome
         }
-        Err(error) => Err(format!("start the runtime: {error}")),
+        Err(error) => Err(Refused::from(format!("start the runtime: {error}"))),
+    };
+    let fail = |words, reason| {
+        tracing::error!("zap-level" = "fatal", error = %reason, "{words}");
+        ExitCode::FAILURE
     };
     match outcome {
         Ok(End::Signal(signal)) => signal.end(),
         Ok(End::Removed) => ExitCode::SUCCESS,
-        Ok(End::Failed(reason)) | Err(reason) => {
-            tracing::error!("zap-level" = "fatal", error = %reason, "the server has to stop");
-            ExitCode::FAILURE
-        }
+        Ok(End::Failed(reason)) => fail(HAS_TO_STOP, reason),
+        Err(Refused { words, reason }) => fail(words, reason),
     }
 }
 
@@ -73,9 +107,10 @@ fn check_data_dir(config: &Config, disk: &dyn Disk) -> Result<(), String> {
 }
 
 /// Binds all listeners, as far as the process may have sockets.
-async fn bind(config: &Config) -> Result<Listeners, String> {
+async fn bind(config: &Config) -> Result<Listeners, Refused> {
     let clients_max = descriptors::clients_max()?;
-    Listeners::bind(config, clients_max).await.map_err(|error| error.to_string())
+    let bound = Listeners::bind(config, clients_max).await;
+    bound.map_err(|error| Refused { words: START_FAILED, reason: error.to_string() })
 }
 
 /// Says that clients are served, to the log and to who started the server.
@@ -84,13 +119,12 @@ fn tell_ready() {
     notify::ready();
 }
 
-async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, String> {
+async fn serve(config: &Config, disk: Arc<dyn Disk>) -> Result<End, Refused> {
     let registry = registry(config);
     check_data_dir(config, &*disk)?;
     let mut listeners = bind(config).await?;
     let (member, transport) =
-        tokio::task::block_in_place(|| member::start(config, disk, &registry))
-            .map_err(|error| error.to_string())?;
+        tokio::task::block_in_place(|| member::start(config, disk, &registry))?;
     let node = member.node().clone();
     if let Some(threshold) = config.bootstrap_defrag {
         member::defragment_if_worth(&node, threshold).await?;

@@ -183,12 +183,12 @@ pub(crate) async fn join(world: &World, flags: &Flags<'_>) -> Result<Beginning, 
     world.tasks.sleep(SETTLED).await;
     let (cluster_id, member_id, existing) = unstarted(world, flags).await?;
     let learners = existing.iter().filter(|member| member.is_learner).count();
-    if learners > flags.learners_max {
-        return Err(Error::TooManyLearners { learners, max: flags.learners_max });
-    }
     let remotes: Vec<Member> =
         existing.into_iter().filter(|member| member.id != member_id).collect();
     let joined = version_of(network, &remotes, flags).await?;
+    if learners > flags.learners_max {
+        return Err(Error::TooManyLearners);
+    }
     Ok(Beginning {
         cluster_id,
         member_id,
@@ -207,12 +207,31 @@ async fn unstarted(
     let named = flags.initial.members(flags.token)?;
     let (cluster_id, existing) = existing(&*world.network, &named, flags.name).await?;
     let assign = |resolve: Resolve<'_>| assign_ids(named.clone(), &existing, resolve);
-    let named = resolving::with_names(world, assign).await?;
+    let assigned = resolving::with_names(world, assign).await;
+    let named = assigned
+        .map_err(|reason| Error::OtherCluster { existing: shown(cluster_id, &existing), reason })?;
     let member_id = local(&named, flags.name)?;
     if existing.iter().any(|member| member.id == member_id && member.is_started()) {
         return Err(Error::LostData { member: member_id });
     }
     Ok((cluster_id, member_id, existing))
+}
+
+/// A cluster as Go prints it.
+fn shown(cluster: ClusterId, members: &[Member]) -> String {
+    let shown = |member: &Member| {
+        format!(
+            "&{{ID:{} RaftAttributes:{{PeerURLs:[{}] IsLearner:{}}} \
+             Attributes:{{Name:{} ClientURLs:[{}]}}}}",
+            member.id,
+            member.peer_urls.join(" "),
+            member.is_learner,
+            member.attributes.name,
+            member.attributes.client_urls.join(" ")
+        )
+    };
+    let members: Vec<String> = members.iter().map(shown).collect();
+    format!("{{ClusterID:{cluster} Members:[{}] RemovedMemberIDs:[]}}", members.join(" "))
 }
 
 /// The members as the first who answers sees them.

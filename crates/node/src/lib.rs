@@ -62,7 +62,7 @@ pub use handle::Node;
 pub use leases::Check;
 pub use metrics::{Metrics, ReadKind, Requests, Sent, Slow, Storage, Store, Watches};
 pub use shared::{Answer, Leadership, Settings};
-pub use start::{Error, Member, Options, start};
+pub use start::{Error, Member, Options, Stage, start};
 pub use wal::SEGMENT_BYTES;
 pub use watching::{WatchRequests, WatchStream};
 pub use world::World;

@@ -145,6 +145,8 @@ pub enum Error {
     LostData { member: MemberId },
     #[error("cannot fetch cluster info from peer urls: {0}")]
     Join(String),
+    #[error("error validating peerURLs {existing}: {reason}")]
+    OtherCluster { existing: String, reason: membership::InitialError },
     #[error("member {member} was removed from the cluster, and does not come back")]
     Removed { member: MemberId },
     #[error("{member} found data inconsistency with peers")]
@@ -155,8 +157,8 @@ pub enum Error {
     Stopped,
     #[error("incompatible with current running cluster")]
     Incompatible,
-    #[error("the cluster has {learners} learners, and --max-learners is {max}")]
-    TooManyLearners { learners: usize, max: usize },
+    #[error("{}", membership::Error::TooManyLearners)]
+    TooManyLearners,
     #[error("v2 http proxy has already been deprecated in 3.6: {} is the directory of one", .0.display())]
     Proxy(PathBuf),
     #[error("the database has entries up to index {index}, but there is no log in {}", dir.display())]
@@ -186,7 +188,39 @@ pub enum Error {
     BelowCluster { level: Version, cluster: Version },
 }
 
+/// How far Go gets until an error ends its start; it says so with other words each time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// To the member's own place in the cluster, and the files for it.
+    Bootstrap,
+    /// Further.
+    Later,
+    /// Go ends otherwise, or has no such error.
+    None,
+}
+
 impl Error {
+    /// At which stage of Go's start this error ends it.
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        match self {
+            Self::DataDir(_)
+            | Self::Io { .. }
+            | Self::Schema(_)
+            | Self::InitialCluster(_)
+            | Self::AlreadyBootstrapped { .. }
+            | Self::LostData { .. }
+            | Self::Join(_)
+            | Self::OtherCluster { .. }
+            | Self::Incompatible
+            | Self::TooManyLearners => Stage::Bootstrap,
+            Self::InitialClusterText(_) | Self::Inconsistent { .. } | Self::AuthToken(_) => {
+                Stage::Later
+            }
+            _ => Stage::None,
+        }
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_path_buf(), source }
     }
