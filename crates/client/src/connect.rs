@@ -87,7 +87,7 @@ impl Interceptor for Credentials {
     }
 }
 
-/// Connects to one endpoint: `host:port`, `http://host:port`, `unix://path` or `unix:path`.
+/// Connects to one endpoint: `host:port`, `:port`, `http://host:port`, `unix://path` or `unix:path`.
 ///
 /// # Errors
 /// [`Error::Endpoint`] for what is no address, [`Error::Connect`] when nobody answers in time,
@@ -120,11 +120,10 @@ pub(crate) async fn connect_as(
             if endpoint.starts_with("https://") {
                 return Err(bad("TLS is not there yet".to_owned()));
             }
-            let uri = if endpoint.contains("://") {
-                endpoint.to_owned()
-            } else {
-                format!("http://{endpoint}")
-            };
+            let (scheme, address) = endpoint.split_once("://").unwrap_or(("http", endpoint));
+            // Without a host it is this machine.
+            let host = if address.starts_with(':') { "localhost" } else { "" };
+            let uri = format!("{scheme}://{host}{address}");
             let target = Endpoint::from_shared(uri).map_err(|error| bad(error.to_string()))?;
             configure(target, options).connect().await.map_err(failed)?
         }

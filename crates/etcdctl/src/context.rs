@@ -14,12 +14,10 @@ use crate::cli::{Arguments, Globals};
 use crate::command::password;
 use crate::failure::{BAD_ARGUMENTS, BAD_CONNECTION, BAD_FEATURE, ERROR, Failure};
 use crate::print::{self, Reply};
+use crate::say;
 
 /// The largest request unless told otherwise, in bytes (clientv3's limit).
 const REQUEST_BYTES_MAX: usize = 2 << 20;
-
-/// What a shell sees of a program that wrote into a pipe nobody reads.
-const BROKEN_PIPE: u8 = 141;
 
 /// What a command works with.
 #[derive(Debug)]
@@ -160,7 +158,7 @@ pub fn write_out(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = out.write_all(bytes).and_then(|()| out.flush());
     written.map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::silent(BROKEN_PIPE),
+        io::ErrorKind::BrokenPipe => Failure::silent(say::BROKEN_PIPE),
         _ => Failure::new(ERROR, error),
     })
 }

@@ -1,5 +1,6 @@
 //! How a command fails: a sentence on standard error and an exit code, both Go's.
 
+use crate::say::say;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -55,10 +56,10 @@ impl Failure {
     /// Says what is wrong and gives the exit code.
     pub fn report(&self) -> ExitCode {
         if let Some(message) = &self.message {
-            eprintln!("Error: {message}");
+            say!("Error: {message}");
         }
         if let Some(usage) = &self.usage {
-            eprintln!("{usage}");
+            say!("{usage}");
         }
         ExitCode::from(self.code)
     }

@@ -10,6 +10,7 @@ mod context;
 mod failure;
 mod print;
 mod quote;
+mod say;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! The flags that every command takes, with their variables (`--dial-timeout` is
 //! `ETCDCTL_DIAL_TIMEOUT`).
 
+use crate::say::say;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -205,9 +206,7 @@ fn apply_variables(arguments: &mut Arguments, flags: &[Flag]) -> Result<(), Fail
 /// A line like those of Go's logger.
 fn log(level: &str, message: &str, variable: &str) {
     let variable = quote(variable.as_bytes());
-    eprintln!(
-        "{{\"level\":\"{level}\",\"msg\":\"{message}\",\"environment-variable\":{variable}}}"
-    );
+    say!("{{\"level\":\"{level}\",\"msg\":\"{message}\",\"environment-variable\":{variable}}}");
 }
 
 /// What `--debug` shows: each flag as the variable that would set it.
@@ -221,7 +220,7 @@ fn show(arguments: &Arguments, flags: &[Flag]) {
             Kind::Int => arguments.int(flag.name).to_string(),
             Kind::Text | Kind::Duration => arguments.text(flag.name),
         };
-        eprintln!("{}={value}", variable_of(flag.name));
+        say!("{}={value}", variable_of(flag.name));
     }
 }
 

@@ -132,7 +132,8 @@ impl Arguments {
     /// A [`Kind::Texts`].
     pub fn texts(&self, name: &str) -> Vec<String> {
         let lists = self.given(name).values.iter().map(|value| String::from_utf8_lossy(value));
-        let lists: Vec<_> = lists.collect();
+        // As in Go, nothing is a list of none.
+        let lists: Vec<_> = lists.filter(|list| !list.is_empty()).collect();
         lists.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect()
     }
 

@@ -1,5 +1,6 @@
 //! `defrag`.
 
+use crate::say::say;
 use client::Safety;
 use client::grpc::etcdserverpb::maintenance_client::MaintenanceClient;
 use proto::etcdserverpb::DefragmentRequest;
@@ -41,7 +42,7 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
             }
             Err(error) => {
                 failed = true;
-                eprintln!("Failed to defragment etcd member[{endpoint}]. took {took}. ({error})");
+                say!("Failed to defragment etcd member[{endpoint}]. took {took}. ({error})");
             }
         }
     }

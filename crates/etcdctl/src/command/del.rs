@@ -1,5 +1,6 @@
 //! `del`.
 
+use crate::say::say;
 use client::Safety;
 use proto::etcdserverpb::DeleteRangeRequest;
 use std::time::Duration;
@@ -36,7 +37,7 @@ pub fn spec() -> Spec {
 pub async fn run(context: &Context) -> Result<(), Failure> {
     let request = request(&context.arguments)?;
     if let Some(warning) = warning(&context.arguments) {
-        eprintln!("{warning}");
+        say!("{warning}");
         tokio::time::sleep(SECOND_THOUGHTS).await;
     }
     let client = context.client().await?;

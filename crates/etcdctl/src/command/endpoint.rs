@@ -1,5 +1,6 @@
 //! `endpoint health`, `endpoint status` and `endpoint hashkv`.
 
+use crate::say::say;
 use client::grpc::etcdserverpb::cluster_client::ClusterClient;
 use client::grpc::etcdserverpb::maintenance_client::MaintenanceClient;
 use client::{Client, Config, Safety};
@@ -158,7 +159,7 @@ async fn status(context: &Context) -> Result<(), Failure> {
             Ok(status) => list.push((endpoint, status)),
             Err(error) => {
                 failed = true;
-                eprintln!("Failed to get the status of endpoint {endpoint} ({error})");
+                say!("Failed to get the status of endpoint {endpoint} ({error})");
             }
         }
     }
@@ -178,7 +179,7 @@ async fn hash_kv(context: &Context) -> Result<(), Failure> {
         match context.timed(client.call(Safety::Read, send)).await {
             Ok(hash) => list.push((endpoint, hash)),
             Err(error) => {
-                eprintln!("Failed to get the hash of endpoint {endpoint} ({error})");
+                say!("Failed to get the hash of endpoint {endpoint} ({error})");
                 failure = Some(Failure::new(ERROR, error));
             }
         }

@@ -24,6 +24,7 @@ mod user;
 mod version;
 mod watch;
 
+use crate::say::say;
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -127,8 +128,8 @@ fn show_help(root: &Spec, asked: &[String]) -> Result<(), Failure> {
         match spec.command(name) {
             Some(below) => spec = below,
             None => {
-                eprintln!("Unknown help topic [`{}`]", path.join(" "));
-                eprintln!("{}", crate::cli::usage(root, &[]));
+                say!("Unknown help topic [`{}`]", path.join(" "));
+                say!("{}", crate::cli::usage(root, &[]));
                 return Ok(());
             }
         }

@@ -173,6 +173,9 @@ impl Parts {
         let Some((key, rest)) = unquote(text.trim_ascii_start()) else { return parts };
         parts.key = Some(key);
         let Some(rest) = rest.strip_prefix(b")") else { return parts };
+        if !rest.first().is_none_or(u8::is_ascii_whitespace) {
+            return parts;
+        }
         let rest = rest.trim_ascii_start();
         let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
         if end == 0 {
@@ -204,6 +207,7 @@ mod tests {
         let cases = [
             ("nonsense", "malformed comparison: nonsense"),
             (r#"value("a" = "1""#, r#"malformed comparison: value("a" = "1"; got value("a")  """#),
+            (r#"value("a")="1""#, r#"malformed comparison: value("a")="1"; got value("a")  """#),
             (
                 r#"size("a") = "1""#,
                 r#"malformed comparison: size("a") = "1" (unknown target size)"#,

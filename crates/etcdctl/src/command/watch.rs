@@ -1,5 +1,6 @@
 //! `watch`: one watch from the command line, or any number from lines on standard input.
 
+use crate::say::say;
 use bytes::Bytes;
 use client::{Watch, end_of_prefix, status_text};
 use proto::error::Error as Known;
@@ -156,7 +157,7 @@ async fn interactive(context: &Arc<Context>, preset: &[Bytes]) -> Result<(), Fai
         let shown = String::from_utf8_lossy(&line).into_owned();
         let words = argify(&line).ok_or_else(|| Failure::new(INVALID_INPUT, "invalid syntax"))?;
         match words.first().map(Vec::as_slice) {
-            None => eprintln!("Invalid command: {shown} (watch and progress supported)"),
+            None => say!("Invalid command: {shown} (watch and progress supported)"),
             Some(b"progress") => {
                 for watch in &asking {
                     // A watch that has ended has nothing to tell.
@@ -164,7 +165,7 @@ async fn interactive(context: &Arc<Context>, preset: &[Bytes]) -> Result<(), Fai
                 }
             }
             Some(b"watch") if words.len() < 2 && preset.is_empty() => {
-                eprintln!("Invalid command {shown} (command type or key is not provided)");
+                say!("Invalid command {shown} (command type or key is not provided)");
             }
             Some(b"watch") => {
                 let order = order_of_line(words, preset)?;
@@ -178,10 +179,10 @@ async fn interactive(context: &Arc<Context>, preset: &[Bytes]) -> Result<(), Fai
                             follow(&context, watch, &order.command, progress).await
                         });
                     }
-                    Err(why) => eprintln!("Invalid command {shown} ({why})"),
+                    Err(why) => say!("Invalid command {shown} ({why})"),
                 }
             }
-            Some(_) => eprintln!("Invalid command {shown} (only support watch)"),
+            Some(_) => say!("Invalid command {shown} (only support watch)"),
         }
     }
 }
@@ -232,13 +233,13 @@ async fn follow(
             Ok(Some(response)) => response,
             Ok(None) => return Ok(()),
             Err(error) => {
-                eprintln!("watch was canceled ({error})");
+                say!("watch was canceled ({error})");
                 return Ok(());
             }
         };
         let revision = response.header.map_or(0, |header| header.revision);
         if response.canceled {
-            eprintln!("watch was canceled ({})", reason(&response));
+            say!("watch was canceled ({})", reason(&response));
         } else if response.events.is_empty() && revision != 0 {
             write_out(format!("progress notify: {revision}\n").as_bytes())?;
         }
@@ -286,7 +287,7 @@ async fn run_for_each(
             Err(error) => not_started(program, &error),
         };
         let shown: Vec<String> = command.iter().map(|word| quote(word)).collect();
-        eprintln!("command [{}] error ({why})", shown.join(" "));
+        say!("command [{}] error ({why})", shown.join(" "));
         return Err(Failure::silent(ERROR));
     }
     Ok(())

@@ -4,6 +4,7 @@ use super::json::{Object, array_or_null, string};
 use super::table::Table;
 use super::{Hex, Output, Reply, header};
 use crate::quote::quote;
+use crate::say::say;
 use proto::etcdserverpb::{HashKvResponse, StatusResponse};
 
 /// Whether one endpoint is healthy.
@@ -30,7 +31,7 @@ impl Reply for HealthList {
                 let line = "is healthy: successfully committed proposal: took =";
                 out.line(format!("{endpoint} {line} {took}"));
             } else {
-                eprintln!("{endpoint} is unhealthy: failed to commit proposal: {error}");
+                say!("{endpoint} is unhealthy: failed to commit proposal: {error}");
             }
         }
     }
