@@ -1,5 +1,5 @@
-//! First starts that fail: the log ends with the words of the real etcd, and with its reason; and a
-//! host name that is not known yet does not end one.
+//! First starts: where one fails, the log ends with the words of the real etcd and with its reason;
+//! a host name that is not known yet ends none; and a member says what it published.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod support;
@@ -144,6 +144,22 @@ fn the_log_ends_with_the_words_of_the_real_etcd() {
         assert_eq!((&*before.level, &*before.message), ("error", "bootstrap failed"), "{what}");
         assert_eq!(before.fields["error"], ours.fields["error"], "{what}");
     }
+}
+
+#[test]
+fn a_member_says_what_it_published_as_the_real_etcd_does() {
+    let place = Place::new();
+    let published = |program: &Path, folder: &str| {
+        let options = place.options(program, "a", folder);
+        Server::start(&options, &place.a[0], &place.a[1]).unwrap().terminate().unwrap();
+        let lines = read_log(&options.log).into_iter();
+        let line = lines.filter(|line| line.message.starts_with("published local member")).last();
+        let LogLine { message, fields, .. } = line.expect("it published itself");
+        let names = ["local-member-id", "local-member-attributes", "cluster-id", "publish-timeout"];
+        (message, names.map(|name| fields[name].as_str().unwrap().to_owned()))
+    };
+    let real = published(&reference().unwrap().program("etcd"), "real");
+    assert_eq!(published(&server_under_test(), "ours"), real);
 }
 
 #[test]

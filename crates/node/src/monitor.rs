@@ -10,6 +10,7 @@ use proto::etcdserverpb::{
     RequestHeader,
 };
 use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest};
+use telemetry::GoDuration;
 use watch::PROGRESS_SLOTS;
 
 use crate::compactor::Compactor;
@@ -105,10 +106,13 @@ async fn skip_ticks(node: Node, ticks: u32) {
 
 /// Makes the member's name and client URLs known, until the members' rows have them.
 async fn publish(node: Node, name: String, client_urls: Vec<String>) {
+    let (me, cluster) = (node.ids().1, node.ids().0);
+    let shown = format!("{{Name:{name} ClientURLs:[{}]}}", client_urls.join(" "));
+    let timeout = GoDuration::from(node.0.settings.request_timeout);
     let attributes = Attributes { name, client_urls };
     loop {
         let request = ClusterMemberAttrSetRequest {
-            member_id: node.ids().1.get(),
+            member_id: me.get(),
             member_attributes: Some(attributes.clone()),
         };
         let request = InternalRaftRequest {
@@ -118,11 +122,14 @@ async fn publish(node: Node, name: String, client_urls: Vec<String>) {
         env::fail_point!("beforePublishing");
         match node.propose_as_root(request).await {
             Ok(_) => break,
-            Err(error) => tracing::warn!(%error, "failed to publish local member to cluster"),
+            Err(error) => tracing::warn!("local-member-id" = %me,
+                "local-member-attributes" = shown, "publish-timeout" = %timeout,
+                error = %error.message, "failed to publish local member to cluster through raft"),
         }
         node.sleep(RETRY_INTERVAL).await;
     }
-    tracing::info!("local-member-id" = %node.ids().1, "cluster-id" = %node.ids().0,
+    tracing::info!("local-member-id" = %me, "local-member-attributes" = shown,
+        "cluster-id" = %cluster, "publish-timeout" = %timeout,
         "published local member to cluster through raft");
     node.0.published.send_replace(true);
 }
