@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// May use everything; used by tests only.
-const TEST_CRATES: &[&str] = &["checker", "simenv", "sim", "load", "harness", "xtask"];
+const TEST_CRATES: &[&str] = &["checker", "simenv", "sim", "load", "harness", "fuzz", "xtask"];
 
 /// Crates from outside that would bring I/O, async or transports where they don't belong.
 const FOREIGN: [(&[&str], &str, &[&str]); 2] = [
