@@ -24,12 +24,13 @@ use wal::{Contents, Wal};
 use crate::document;
 use crate::force;
 use crate::founding::{self, Beginning, Witnesses};
+use crate::probation::{Mark, Probation, Trial};
 use crate::replay;
 use crate::start::{Error, Options};
 use crate::world::World;
 
 /// The term of the entries that a cluster is founded with.
-const FOUNDING_TERM: u64 = 1;
+pub(crate) const FOUNDING_TERM: u64 = 1;
 
 /// Whether a cluster is founded or joined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,8 +92,8 @@ pub(crate) struct Booted {
     pub(crate) conf_state: ConfState,
     /// Whom a new cluster is founded with; nobody after a restart.
     pub(crate) founders: Vec<Peer>,
-    /// Who is asked whether they have seen this member before; nobody if that is settled.
-    pub(crate) witnesses: Option<Witnesses>,
+    /// Its probation, if its log began empty and it may still have lost what it had promised.
+    pub(crate) trial: Option<Trial>,
     /// The others of a cluster that was just joined.
     pub(crate) remotes: Vec<Member>,
     /// The version of a cluster that was just joined.
@@ -152,6 +153,7 @@ impl Ground<'_> {
             let synced = self.world.disk.sync_dir(parent);
             synced.map_err(|source| Error::io("sync", parent, source))?;
         }
+        let trial = self.trial_of(&beginning)?;
         let wal = Wal::create(
             Arc::clone(&self.world.disk),
             &self.wal_dir(),
@@ -171,29 +173,85 @@ impl Ground<'_> {
             members,
             conf_state: ConfState::default(),
             founders: beginning.founders,
-            witnesses: beginning.witnesses,
+            trial,
             remotes: beginning.remotes,
             joined: beginning.joined,
         })
     }
 
-    /// Founds the cluster of a member whose first start ended before anything was in its log.
+    /// Begins again with a log that nothing was ever stored in. It is no different from none: the
+    /// first start ended early, be it that of a new member or that of one that lost its data.
     pub(crate) async fn begin_again(&self, booted: Booted) -> Result<Booted, Error> {
-        if self.options.cluster_state != ClusterState::New || self.options.force_new_cluster {
+        if self.options.force_new_cluster {
             return Ok(booted);
         }
         let beginning = match self.beginning().await {
-            // The others went on without it, and will tell it all.
-            Err(Error::AlreadyBootstrapped { .. }) => return Ok(booted),
-            beginning => beginning?,
+            Ok(beginning) => beginning,
+            Err(error @ (Error::AlreadyBootstrapped { .. } | Error::LostData { .. })) => {
+                return Err(error);
+            }
+            // Whom it joins may be down, and reach it later.
+            Err(error) if self.options.cluster_state == ClusterState::Existing => {
+                tracing::warn!(%error, "the log is empty, and nobody tells of the cluster");
+                return Ok(booted);
+            }
+            Err(error) => return Err(error),
         };
         if (beginning.cluster_id, beginning.member_id) != (booted.cluster_id, booted.member_id) {
-            return Ok(booted);
+            let (member, cluster) = (booted.member_id, booted.cluster_id);
+            return Err(Error::OtherBeginning { dir: self.wal_dir(), member, cluster });
         }
         tracing::info!("local-member-id" = %booted.member_id,
             "the log is empty: the first start is made again");
-        let Beginning { founders, witnesses, .. } = beginning;
-        Ok(Booted { founders, witnesses, ..booted })
+        let trial = self.trial_of(&beginning)?;
+        let Beginning { founders, remotes, joined, .. } = beginning;
+        Ok(Booted { founders, trial, remotes, joined, ..booted })
+    }
+
+    fn mark(&self) -> Mark {
+        Mark::new(Arc::clone(&self.world.disk), self.options.paths.probation())
+    }
+
+    /// The probation of a first start. Who founds a cluster alone has nobody to have promised to.
+    fn trial_of(&self, beginning: &Beginning) -> Result<Option<Trial>, Error> {
+        let probation = match beginning.founders.len() {
+            0 => Probation::of_joiner(),
+            1 => return Ok(None),
+            founders => Probation::of_founder(founders),
+        };
+        let mark = self.mark();
+        mark.set()?;
+        let witnesses = beginning.witnesses.clone();
+        Ok(Some(Trial { mark, probation, witnesses, is_fresh: true }))
+    }
+
+    /// The probation that goes on after a restart.
+    fn trial_goes_on(
+        &self,
+        me: MemberId,
+        contents: &Contents,
+        cluster: &Cluster,
+    ) -> Result<Option<Trial>, Error> {
+        let mark = self.mark();
+        let is_marked = mark.is_set()?;
+        let is_whole = contents.entries.first().is_some_and(|entry| entry.index == 1);
+        let founders = if is_whole { replay::founders(&contents.entries) } else { Vec::new() };
+        let is_founder = founders.iter().any(|founder| founder.id == me);
+        let is_founding_alone = founders.len() == contents.entries.len();
+        // Nothing has happened since it was founded: it may never have taken part.
+        let is_fresh = is_founding_alone && contents.hard_state.term <= FOUNDING_TERM;
+        let probation = match (is_founder, founders.len()) {
+            (true, 1) => None,
+            (true, count) if is_fresh => Some(Probation::of_founder(count)),
+            (true, count) => is_marked.then(|| Probation::of_founder(count).admitted()),
+            (false, _) => is_marked.then(Probation::of_joiner),
+        };
+        let Some(probation) = probation else { return Ok(None) };
+        mark.set()?;
+        let members: Vec<Member> = cluster.members().cloned().collect();
+        let known = if is_founder && is_founding_alone { &founders } else { &members };
+        let witnesses = Witnesses::new(me, known);
+        Ok(Some(Trial { mark, probation, witnesses, is_fresh }))
     }
 
     async fn beginning(&self) -> Result<Beginning, Error> {
@@ -251,10 +309,7 @@ impl Ground<'_> {
         storage.apply_snapshot(snapshot).map_err(|error| Error::Raft(error.to_string()))?;
         fill(&mut storage, &contents, Term(base.metadata.term));
         storage.set_hard_state(hard_state);
-        let witnesses = (base.metadata.index == 0 && hard_state.term <= FOUNDING_TERM)
-            .then(|| replay::founders(&contents.entries))
-            .flatten()
-            .map(|founders| Witnesses::new(member_id, &founders));
+        let trial = self.trial_goes_on(member_id, &contents, members.cluster())?;
         Ok(Booted {
             cluster_id,
             member_id,
@@ -267,7 +322,7 @@ impl Ground<'_> {
             members,
             conf_state,
             founders: Vec::new(),
-            witnesses,
+            trial,
             remotes: Vec::new(),
             joined: None,
         })

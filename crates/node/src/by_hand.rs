@@ -85,10 +85,10 @@ impl ByHand {
         registry: &Registry,
         options: &Options,
     ) -> Result<Self, Error> {
-        let Assembled { shared, mut cores, witnesses } = assemble(world, registry, options).await?;
+        let Assembled { shared, mut cores, trial } = assemble(world, registry, options).await?;
         cores.log.prepare_segment(&shared);
         let watch = WatchTurns::new(&shared);
-        monitor::start(&Node(Arc::clone(&shared)), options, witnesses);
+        monitor::start(&Node(Arc::clone(&shared)), options, trial);
         let stage = Stage::Idle;
         Ok(Self { shared, cores, watch, stage, log_busy: false, commit_busy: false })
     }

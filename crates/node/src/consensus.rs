@@ -16,6 +16,7 @@ use types::{Index, MemberId, Term};
 
 use crate::in_flight::InFlight;
 use crate::log::Append;
+use crate::probation::Probation;
 use crate::reads::Reads;
 use crate::request_id::RequestIds;
 
@@ -51,8 +52,10 @@ pub enum Event<R> {
     Unreachable(MemberId),
     /// A snapshot's way to this member has ended.
     SnapshotSent(MemberId, SnapshotStatus),
-    /// This member is new to its cluster for certain: it may take part.
+    /// Others have not seen this founder: it takes part, on probation.
     Admitted,
+    /// No other voter has seen this member: it has promised nothing.
+    Trusted,
     /// The log has stored an append.
     Appended(Append),
     /// Entries are applied; the messages that waited for that.
@@ -124,6 +127,8 @@ pub enum Action<R> {
     Shown(u64, String),
     /// Stored entries are needed in memory.
     Fetch(raft::LogRead),
+    /// The member is not on probation any more; what proves that is durable once this is applied.
+    Proven(Index),
     /// Another leads than before, or nobody, in the words of etcd's raft.
     Leader(String),
 }
@@ -157,8 +162,8 @@ pub struct Consensus<R> {
     eager: bool,
     /// The last of the entries that the log was begun with at this start.
     founding: Index,
-    /// It takes no part yet: whether it was a member before is not known.
-    withheld: bool,
+    /// What it must not do yet: its log began empty.
+    probation: Option<Probation>,
     /// Snapshots on their way to others.
     in_flight: InFlight,
     /// Entries up to here are not needed any more, once no snapshot is on its way.
@@ -179,7 +184,7 @@ impl<R> Consensus<R> {
             leader_changed: false,
             eager: true,
             founding: Index(0),
-            withheld: false,
+            probation: None,
             in_flight: InFlight::default(),
             compact_to: Index(0),
         }
@@ -192,10 +197,10 @@ impl<R> Consensus<R> {
         Self { founding: Index(members as u64), ..self }
     }
 
-    /// Takes no part before [`Event::Admitted`]: a member that lost its data must not vote.
+    /// It is on probation.
     #[must_use]
-    pub fn withheld(self) -> Self {
-        Self { withheld: true, ..self }
+    pub fn on(self, probation: Option<Probation>) -> Self {
+        Self { probation, ..self }
     }
 
     /// A sole voter campaigns at once when it starts: there is nobody whose word to wait for. Not
@@ -246,12 +251,50 @@ impl<R> Consensus<R> {
             self.read(now, &mut actions);
         }
         self.compact(now, &mut actions);
+        self.look_at_probation(&mut actions);
         actions
+    }
+
+    fn hears(&self, message: &Message) -> bool {
+        self.probation.is_none_or(|probation| probation.hears(message))
+    }
+
+    /// Whether it may become a candidate. Who is more than a follower already has to see to that.
+    fn may_stand(&self) -> bool {
+        let Some(probation) = self.probation else { return true };
+        let index = self.raw.last_index();
+        self.raw.soft_state().role != Role::Follower
+            || self.raw.log_term(index).is_ok_and(|term| probation.may_stand((index, term)))
+    }
+
+    /// Ends the probation of a leader, of a sole voter, and of who is as far as its leader.
+    fn look_at_probation(&mut self, actions: &mut Vec<Action<R>>) {
+        if self.probation.is_none() {
+            return;
+        }
+        let status = self.raw.status();
+        let (role, committed) = (status.soft_state.role, Index(status.hard_state.commit));
+        let is_alone = status.config.conf_state().voters == [self.me.get()];
+        if (is_alone && status.applied >= committed)
+            || (role == Role::Leader && self.is_of_this_term(committed))
+        {
+            self.end_probation(committed, actions);
+        }
+    }
+
+    fn is_of_this_term(&self, index: Index) -> bool {
+        self.raw.log_term(index) == Ok(self.raw.term())
+    }
+
+    fn end_probation(&mut self, proof: Index, actions: &mut Vec<Action<R>>) {
+        if self.probation.take().is_some() {
+            actions.push(Action::Proven(proof));
+        }
     }
 
     fn take(&mut self, now: Monotonic, event: Event<R>, actions: &mut Vec<Action<R>>) {
         match event {
-            Event::Tick | Event::Message(_) if self.withheld => {}
+            Event::Tick if !self.may_stand() => {}
             Event::Tick => self.raw.tick(),
             Event::Propose { id, data } => self.batch.push((id, data)),
             // Its maker asks again as long as it leads.
@@ -267,13 +310,15 @@ impl<R> Consensus<R> {
                     actions.push(Action::Dropped(id));
                 }
             }
-            Event::Message(message) => self.message(*message),
+            Event::Message(message) if self.hears(&message) => self.message(*message, actions),
+            Event::Message(_) => {}
             Event::Unreachable(member) => self.raw.report_unreachable(member),
             Event::SnapshotSent(member, status) => {
                 self.in_flight.ended(now, member, status);
                 self.raw.report_snapshot(member, status);
             }
-            Event::Admitted => self.withheld = false,
+            Event::Admitted => self.probation = self.probation.map(Probation::admitted),
+            Event::Trusted => self.end_probation(Index(0), actions),
             Event::Appended(append) => self.appended(append, actions),
             Event::Applied(responses) => self.deliver(responses, actions),
             Event::ConfChange { index, change, conf_state } => {
@@ -293,15 +338,27 @@ impl<R> Consensus<R> {
         }
     }
 
-    fn message(&mut self, message: Message) {
+    fn message(&mut self, message: Message, actions: &mut Vec<Action<R>>) {
         let (from, kind) = (MemberId(message.from), message.message_type);
+        let (term, commit) = (Term(message.term), Index(message.commit));
         match self.raw.step(message) {
+            // A heartbeat's commit index is cut to what the leader knows to be here.
+            Ok(()) if kind == MessageType::App => self.led(term, commit, actions),
             Ok(()) => {}
             Err(error @ (raft::Error::LogLost { .. } | raft::Error::CommittedConflict { .. })) => {
                 tracing::error!(%error, %from, "this member's log is not what it told its leader: \
                     remove the member and add it anew");
             }
             Err(error) => tracing::debug!(%error, %from, %kind, "refused a raft message"),
+        }
+    }
+
+    /// A leader said what is committed.
+    fn led(&mut self, term: Term, commit: Index, actions: &mut Vec<Action<R>>) {
+        let committed = Index(self.raw.hard_state().commit);
+        let is_told = term == self.raw.term() && committed >= commit;
+        if self.probation.is_some() && is_told && self.is_of_this_term(committed) {
+            self.end_probation(committed, actions);
         }
     }
 

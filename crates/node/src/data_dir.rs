@@ -33,6 +33,12 @@ impl Paths {
         }
     }
 
+    /// The mark of a member on probation.
+    #[must_use]
+    pub fn probation(&self) -> PathBuf {
+        self.snap.with_file_name("probation")
+    }
+
     /// The database.
     #[must_use]
     pub fn database(&self) -> PathBuf {

@@ -1,9 +1,9 @@
 //! The first start of a member: founding a cluster with others, or joining one (spec/peer.md 5.9).
 //!
-//! A founder that lost its data would make the cluster forget what it had promised. So a founder
-//! asks the others whether they have seen it before, and takes no part until so many have answered,
-//! twice, that they and it are a quorum: before that it could not be of use anyway. A member that joins and
-//! was started before is refused at once.
+//! A member that lost its data would make the cluster forget what it had promised. So it asks the
+//! others whether they have seen it before. A founder takes no part until so many have answered,
+//! twice, that they and it are a quorum: before that it could not be of use anyway. One that joins
+//! and that anybody in reach has seen is refused at once. The rest is [`crate::probation`]'s.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -44,19 +44,19 @@ pub(crate) struct Beginning {
     pub(crate) member_id: MemberId,
     /// Whom the log begins with; nobody when a cluster is joined.
     pub(crate) founders: Vec<Peer>,
-    /// Who is asked whether they have seen this member before; nobody if that is settled.
-    pub(crate) witnesses: Option<Witnesses>,
+    /// Who is asked whether they have seen this member before.
+    pub(crate) witnesses: Witnesses,
     /// The others of a cluster that is joined.
     pub(crate) remotes: Vec<Member>,
     /// The version of a cluster that is joined.
     pub(crate) joined: Option<Version>,
 }
 
-/// Those who know whether a founder was started before.
+/// The voters who know whether a member was started before.
 ///
 /// What one of them says may be early: etcd answers while it still replays its log, and until then
 /// has not seen what it saw before it was restarted. So an answer counts only if it lists this member
-/// and either all founders or somebody who has told its client URLs, and only when the next one,
+/// and either all of them or somebody who has told its client URLs, and only when the next one,
 /// [`SETTLED`] later, says the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Witnesses {
@@ -69,8 +69,10 @@ pub(crate) struct Witnesses {
 /// What the witnesses say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
-    /// Enough of them have not seen it, and it stays so.
+    /// Enough of them have not seen it, and it stays so: they and it are a quorum.
     New,
+    /// So it is with all of them.
+    NewToAll,
     /// One of them has.
     Known,
     /// Too few have answered.
@@ -78,9 +80,10 @@ pub(crate) enum Verdict {
 }
 
 impl Witnesses {
-    /// The witnesses for one of the founders.
-    pub(crate) fn new(me: MemberId, founders: &[Member]) -> Self {
-        let others = founders.iter().filter(|member| member.id != me).cloned().collect();
+    /// The witnesses for one of these members.
+    pub(crate) fn new(me: MemberId, members: &[Member]) -> Self {
+        let is_other = |member: &&Member| member.id != me && !member.is_learner;
+        let others = members.iter().filter(is_other).cloned().collect();
         Self { me, others, unseen: BTreeSet::new() }
     }
 
@@ -101,7 +104,13 @@ impl Witnesses {
         drop(asked);
         let settled = unseen.intersection(&self.unseen).count();
         self.unseen = unseen;
-        if settled >= self.others.len().div_ceil(2) { Verdict::New } else { Verdict::Open }
+        match settled {
+            // With nobody to ask, nobody has said anything.
+            0 => Verdict::Open,
+            all if all == self.others.len() => Verdict::NewToAll,
+            some if some >= self.others.len().div_ceil(2) => Verdict::New,
+            _ => Verdict::Open,
+        }
     }
 
     /// Whether one of them has seen this member started; `None` if it does not answer, or does not
@@ -150,11 +159,9 @@ pub(crate) async fn found(world: &World, flags: &Flags<'_>) -> Result<Beginning,
     let members = flags.initial.members(flags.token)?;
     let me = local(&members, flags.name)?;
     let mut witnesses = Witnesses::new(me, &members);
-    let witnesses = match witnesses.ask(network).await {
-        Verdict::Known => return Err(Error::AlreadyBootstrapped { member: me }),
-        Verdict::New => None,
-        Verdict::Open => Some(witnesses),
-    };
+    if witnesses.ask(network).await == Verdict::Known {
+        return Err(Error::AlreadyBootstrapped { member: me });
+    }
     Ok(Beginning {
         cluster_id: membership::ids::cluster_id(&members),
         member_id: me,
@@ -174,14 +181,19 @@ fn local(members: &[Member], name: &str) -> Result<MemberId, Error> {
     Ok(me.map(|me| me.id).ok_or_else(|| InitialError::NotNamed(name.to_owned()))?)
 }
 
-/// Joins a cluster. It is asked twice whether this member was started before: who has just been
-/// restarted itself may not know yet.
+/// Joins a cluster. All of it are asked twice whether this member was started before: who has just
+/// been restarted itself, or was away, may not know.
 pub(crate) async fn join(world: &World, flags: &Flags<'_>) -> Result<Beginning, Error> {
     let network = &*world.network;
     flags.initial.verify_join(flags.name)?;
-    unstarted(world, flags).await?;
-    world.tasks.sleep(SETTLED).await;
     let (cluster_id, member_id, existing) = unstarted(world, flags).await?;
+    let mut witnesses = Witnesses::new(member_id, &existing);
+    for pause in [SETTLED, Duration::ZERO] {
+        if witnesses.ask(network).await == Verdict::Known {
+            return Err(Error::LostData { member: member_id });
+        }
+        world.tasks.sleep(pause).await;
+    }
     let learners = existing.iter().filter(|member| member.is_learner).count();
     let remotes: Vec<Member> =
         existing.into_iter().filter(|member| member.id != member_id).collect();
@@ -193,7 +205,7 @@ pub(crate) async fn join(world: &World, flags: &Flags<'_>) -> Result<Beginning, 
         cluster_id,
         member_id,
         founders: Vec::new(),
-        witnesses: None,
+        witnesses,
         remotes,
         joined: Some(joined),
     })

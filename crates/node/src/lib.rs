@@ -38,6 +38,7 @@ mod metrics;
 mod monitor;
 pub mod network;
 mod peers;
+pub mod probation;
 mod promotion;
 mod raft_log;
 pub mod reads;

@@ -14,9 +14,9 @@ use telemetry::GoDuration;
 use watch::PROGRESS_SLOTS;
 
 use crate::compactor::Compactor;
-use crate::founding::{SETTLED, Verdict, Witnesses};
 use crate::handle::Node;
-use crate::start::{Error, Options};
+use crate::probation::Trial;
+use crate::start::Options;
 use crate::{cluster_version, consensus, corruption, log};
 
 /// How often old files are removed.
@@ -30,9 +30,9 @@ const SKIP_ATTEMPTS: usize = 100;
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Starts all of them. They end with the member.
-pub(crate) fn start(node: &Node, options: &Options, witnesses: Option<Witnesses>) {
-    if let Some(witnesses) = witnesses {
-        spawn(node, admit(node.clone(), witnesses));
+pub(crate) fn start(node: &Node, options: &Options, trial: Option<Trial>) {
+    if let Some(trial) = trial {
+        spawn(node, trial.go_on(node.clone()));
     }
     spawn(node, publish(node.clone(), options.name.clone(), options.client_urls.clone()));
     spawn(node, cluster_version::watch_versions(node.clone()));
@@ -65,23 +65,6 @@ fn spawn(node: &Node, task: impl Future<Output = ()> + Send + 'static) {
             () = task => {}
         }
     }));
-}
-
-/// Asks the other founders whether they have seen this member before, until enough have answered.
-async fn admit(node: Node, mut witnesses: Witnesses) {
-    loop {
-        node.sleep(SETTLED).await;
-        match witnesses.ask(node.network()).await {
-            Verdict::New => break,
-            Verdict::Known => {
-                let error = Error::AlreadyBootstrapped { member: node.ids().1 };
-                node.0.fail(error.to_string());
-                return;
-            }
-            Verdict::Open => {}
-        }
-    }
-    node.0.consensus.complete(consensus::Event::Admitted);
 }
 
 /// Shortens the first wait for a leader, once at least two others are connected: a leader among

@@ -10,6 +10,7 @@ use raft::confchange::{self, ConfChangeEntry};
 use types::{Index, MemberId};
 use wal::Wal;
 
+use crate::boot::FOUNDING_TERM;
 use crate::start::Error;
 
 /// How much of the log is read at a time.
@@ -69,18 +70,16 @@ fn entry(
     Ok(())
 }
 
-/// The members that a log begins with, if there are several and nothing has happened since: its
-/// member may never have taken part.
-pub(crate) fn founders(entries: &[Entry]) -> Option<Vec<Member>> {
+/// The members that the cluster of a log was founded with, as its first entries say.
+pub(crate) fn founders(entries: &[Entry]) -> Vec<Member> {
     let founder = |entry: &Entry| match ConfChangeEntry::decode(entry) {
         Ok(Some(ConfChangeEntry::V1(change))) => match Change::parse(&change) {
-            Ok(Change::Add(member)) => Some(member),
+            Ok(Change::Add(member)) if entry.term == FOUNDING_TERM => Some(member),
             _ => None,
         },
         _ => None,
     };
-    let founders: Option<Vec<Member>> = entries.iter().map(founder).collect();
-    founders.filter(|founders| founders.len() > 1)
+    entries.iter().map_while(founder).collect()
 }
 
 fn request(cluster: &mut Cluster, entry: &Entry) -> Result<(), String> {

@@ -129,6 +129,8 @@ pub(crate) struct Shared {
     pub(crate) leadership: channel::Sender<Leadership>,
     /// The members' rows have this member's name and client URLs.
     pub(crate) published: channel::Sender<bool>,
+    /// This member's probation has ended; what proves that is durable once this is applied.
+    pub(crate) proven: channel::Sender<Option<Index>>,
     /// This member was removed from the cluster.
     pub(crate) removed: channel::Sender<bool>,
     pub(crate) stopping: channel::Sender<bool>,
@@ -190,6 +192,7 @@ impl Shared {
             compacted: channel::Sender::new(0),
             leadership: channel::Sender::new(Leadership { leader: MemberId(0), since: now }),
             published: channel::Sender::new(false),
+            proven: channel::Sender::new(None),
             removed: channel::Sender::new(is_removed),
             stopping: channel::Sender::new(false),
             failure: channel::Sender::new(None),

@@ -25,13 +25,13 @@ use crate::compactor::Retention;
 use crate::consensus::Consensus;
 use crate::corruption::{Checks, InitialError, Inquiry};
 use crate::data_dir::{self, Kind, Paths};
-use crate::founding::Witnesses;
 use crate::handle::Node;
 use crate::install::{self, Installer};
 use crate::log::{Keep, Log};
 use crate::metrics::{self, Metrics};
 use crate::network::{Identity, Network};
 use crate::peers::KnownPeers;
+use crate::probation::Trial;
 use crate::request_id::RequestIds;
 use crate::shared::{Parts, Settings, Shared};
 use crate::threads::Threads;
@@ -143,6 +143,11 @@ pub enum Error {
          and add it anew"
     )]
     LostData { member: MemberId },
+    #[error(
+        "the log in {} is empty, and of member {member} of cluster {cluster}, which is not what the \
+         flags say: remove it if the flags are right", dir.display()
+    )]
+    OtherBeginning { dir: PathBuf, member: MemberId, cluster: ClusterId },
     #[error("cannot fetch cluster info from peer urls: {0}")]
     Join(String),
     #[error("error validating peerURLs {existing}: {reason}")]
@@ -210,6 +215,7 @@ impl Error {
             | Self::InitialCluster(_)
             | Self::AlreadyBootstrapped { .. }
             | Self::LostData { .. }
+            | Self::OtherBeginning { .. }
             | Self::Join(_)
             | Self::OtherCluster { .. }
             | Self::Incompatible
@@ -260,12 +266,12 @@ pub fn start(
 ) -> Result<Member, Error> {
     let world = World::new(disk, clock, Arc::clone(network));
     let runtime = tokio::runtime::Handle::current();
-    let Assembled { shared, cores, witnesses } =
+    let Assembled { shared, cores, trial } =
         runtime.block_on(assemble(&world, registry, options))?;
     let threads = Threads::start(&shared, cores)
         .map_err(|source| Error::io("start the threads of", &options.paths.data, source))?;
     let node = Node(shared);
-    monitor::start(&node, options, witnesses);
+    monitor::start(&node, options, trial);
     Ok(Member { node, threads })
 }
 
@@ -273,7 +279,7 @@ pub fn start(
 pub(crate) struct Assembled {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cores: Cores,
-    pub(crate) witnesses: Option<Witnesses>,
+    pub(crate) trial: Option<Trial>,
 }
 
 /// Opens or makes a member's files and loads what is in them.
@@ -342,7 +348,7 @@ pub(crate) async fn assemble(
         apply: ApplyTurns::new(applying, pace, installer, now),
         commit: CommitTurns::new(Commits::new(booted.committer)),
     };
-    Ok(Assembled { shared, cores, witnesses: booted.witnesses })
+    Ok(Assembled { shared, cores, trial: booted.trial })
 }
 
 /// Compares what was loaded with the other members, if that is wished for.
@@ -492,6 +498,6 @@ fn raft_core(
     }
     let ids = RequestIds::new(booted.member_id, world.clock.wall());
     let founders = booted.founders.len();
-    let consensus = Consensus::new(booted.member_id, raw, ids).founded_by(founders);
-    Ok(if booted.witnesses.is_some() { consensus.withheld() } else { consensus })
+    let probation = booted.trial.as_ref().map(|trial| trial.probation);
+    Ok(Consensus::new(booted.member_id, raw, ids).founded_by(founders).on(probation))
 }

@@ -160,6 +160,7 @@ impl RaftTurns {
                     bytes_max: read.size_max,
                 });
             }
+            Action::Proven(index) => drop(shared.proven.send_replace(Some(index))),
             Action::Leader(line) => tracing::info!("{line}"),
         }
     }

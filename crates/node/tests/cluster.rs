@@ -9,152 +9,16 @@ use std::time::Duration;
 use auth::Identity;
 use membership::Change;
 use node::network::{Method, Question};
-use node::{ClusterState, Member, Options};
+use node::{ClusterState, Options};
 use prost::Message;
 use proto::error::Error as Known;
 use proto::etcdserverpb::{
     InternalRaftRequest, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseTimeToLiveRequest,
 };
-use support::stall::{StallingDisk, Switch};
+use support::cluster::{Cluster, url};
 use support::wire::Wire;
-use support::{Folder, get, get_here, options, put, soon, start, start_on, stop, until};
+use support::{Folder, get, get_here, options, put, soon, start, until};
 use types::{LeaseId, MemberId};
-
-/// A cluster, with each member's options by which it is started again.
-struct Cluster {
-    folder: Folder,
-    wire: Arc<Wire>,
-    options: Vec<Options>,
-    members: Vec<Option<Member>>,
-    /// Of each member's disk.
-    switches: Vec<Arc<Switch>>,
-}
-
-fn url(number: usize) -> String {
-    format!("http://10.0.0.{number}:2380")
-}
-
-impl Cluster {
-    fn found(name: &str, size: usize) -> Self {
-        let initial: Vec<String> =
-            (1..=size).map(|number| format!("m{number}={}", url(number))).collect();
-        let folder = Folder::new(name);
-        let mut cluster = Self {
-            folder,
-            wire: Arc::default(),
-            options: Vec::new(),
-            members: Vec::new(),
-            switches: Vec::new(),
-        };
-        for number in 1..=size {
-            let options = cluster.options_of(number, &initial.join(","));
-            cluster.options.push(options);
-            cluster.members.push(None);
-            cluster.switches.push(Arc::default());
-        }
-        for number in 1..=size {
-            cluster.start(number).unwrap();
-        }
-        cluster
-    }
-
-    fn options_of(&self, number: usize, initial: &str) -> Options {
-        let data = self.folder.0.join(format!("m{number}"));
-        Options {
-            name: format!("m{number}"),
-            initial_cluster: initial.to_owned(),
-            peer_urls: vec![url(number).parse().unwrap()],
-            client_urls: vec![format!("http://10.0.0.{number}:2379")],
-            ..options(&data)
-        }
-    }
-
-    fn start(&mut self, number: usize) -> Result<(), node::Error> {
-        let options = &self.options[number - 1];
-        let disk = Arc::new(StallingDisk(Arc::clone(&self.switches[number - 1])));
-        let member = start_on(disk, options, &self.wire.end(&url(number)))?;
-        self.wire.listen(&url(number), member.node(), options.paths.snap.clone());
-        self.members[number - 1] = Some(member);
-        Ok(())
-    }
-
-    fn stop(&mut self, number: usize) {
-        self.wire.leave(&url(number));
-        stop(self.members[number - 1].take().unwrap());
-    }
-
-    fn node(&self, number: usize) -> &node::Node {
-        self.members[number - 1].as_ref().unwrap().node()
-    }
-
-    fn running(&self) -> impl Iterator<Item = &node::Node> {
-        self.members.iter().flatten().map(Member::node)
-    }
-
-    /// The number of the leader that all running members agree on.
-    async fn leader(&self) -> usize {
-        let agreed = || {
-            let mut leaders = self.running().map(|node| node.raft().leader);
-            let first = leaders.next().unwrap();
-            first != MemberId(0) && leaders.all(|leader| leader == first)
-        };
-        until("a leader that all agree on", agreed).await;
-        let is_leader = |member: &Option<Member>| {
-            member.as_ref().is_some_and(|member| member.node().raft().is_leader)
-        };
-        until("the leader knows it", || self.members.iter().any(is_leader)).await;
-        self.members.iter().position(is_leader).unwrap() + 1
-    }
-
-    /// A number that is not the leader's.
-    async fn follower(&self) -> usize {
-        let leader = self.leader().await;
-        (1..=self.members.len())
-            .find(|number| *number != leader && self.members[number - 1].is_some())
-            .unwrap()
-    }
-
-    /// Adds a learner and starts it.
-    async fn add_learner(&mut self) -> usize {
-        let number = self.members.len() + 1;
-        let peer_urls: Vec<membership::Url> = vec![url(number).parse().unwrap()];
-        let learner = membership::Member {
-            id: membership::ids::added_member_id(&peer_urls, env::WallTime(number as u64)),
-            peer_urls: vec![url(number)],
-            is_learner: true,
-            ..membership::Member::default()
-        };
-        let leader = self.leader().await;
-        // Connections have to be five seconds old, which strict checks ask for.
-        let unhealthy = Err(Known::Unhealthy.into());
-        let add = async || self.node(leader).change_members(Change::Add(learner.clone())).await;
-        let mut all = add().await;
-        while all == unhealthy {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            all = add().await;
-        }
-        assert_eq!(all.unwrap().len(), number);
-        let initial: Vec<String> =
-            (1..=number).map(|number| format!("m{number}={}", url(number))).collect();
-        let options = Options {
-            cluster_state: ClusterState::Existing,
-            ..self.options_of(number, &initial.join(","))
-        };
-        self.options.push(options);
-        self.members.push(None);
-        self.switches.push(Arc::default());
-        self.start(number).unwrap();
-        number
-    }
-
-    fn stop_all(mut self) {
-        for number in 1..=self.members.len() {
-            if self.members[number - 1].is_some() {
-                self.stop(number);
-            }
-        }
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_members_elect_replicate_and_survive_the_end_of_their_leader() {
@@ -255,39 +119,6 @@ async fn a_watch_goes_on_over_an_installed_snapshot_without_a_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_founder_takes_no_part_before_it_is_known_to_be_new() {
-    let mut cluster = Cluster::found("wiped", 3);
-    let leader = cluster.leader().await;
-    put(cluster.node(leader), "k", "v").await.unwrap();
-    for number in 1..=3 {
-        soon("a ready member", cluster.node(number).ready()).await;
-    }
-    let wiped = (leader % 3) + 1;
-    until("all know it", || {
-        let id = cluster.node(wiped).ids().1;
-        cluster.running().all(|node| node.view().cluster.member(id).unwrap().is_started())
-    })
-    .await;
-    // With the others in reach, a start without data is refused.
-    cluster.stop(wiped);
-    std::fs::remove_dir_all(&cluster.options[wiped - 1].paths.data).unwrap();
-    let refused = cluster.start(wiped).err().unwrap().to_string();
-    assert!(refused.ends_with("has already been bootstrapped"), "{refused}");
-    // Without them it starts, votes for nobody, and ends when they say that they know it.
-    let others: Vec<usize> = (1..=3).filter(|number| *number != wiped).collect();
-    for number in &others {
-        cluster.stop(*number);
-    }
-    std::fs::remove_dir_all(&cluster.options[wiped - 1].paths.data).ok();
-    cluster.start(wiped).unwrap();
-    cluster.start(others[0]).unwrap();
-    let reason: String = soon("the failure", cluster.node(wiped).failed()).await;
-    assert!(reason.ends_with("has already been bootstrapped"), "{reason}");
-    assert_eq!(cluster.node(others[0]).raft().leader, MemberId(0));
-    cluster.stop_all();
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_learner_joins_becomes_a_voter_and_leaves() {
     let mut cluster = Cluster::found("learner", 3);
     put(cluster.node(1), "k", "v").await.unwrap();
@@ -316,18 +147,6 @@ async fn a_learner_joins_becomes_a_voter_and_leaves() {
     // It does not come back under its name: the others refuse what it says.
     cluster.start(learner).unwrap();
     soon("the removal", cluster.node(learner).removed()).await;
-    cluster.stop_all();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_member_that_joined_and_lost_its_data_is_refused() {
-    let mut cluster = Cluster::found("lost", 1);
-    let learner = cluster.add_learner().await;
-    soon("a ready member", cluster.node(learner).ready()).await;
-    cluster.stop(learner);
-    std::fs::remove_dir_all(&cluster.options[learner - 1].paths.data).unwrap();
-    let refused = cluster.start(learner).err().unwrap().to_string();
-    assert!(refused.contains("was started before, and its data is not here"), "{refused}");
     cluster.stop_all();
 }
 

@@ -1,6 +1,7 @@
 //! Members in one process, and the network between them.
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub mod cluster;
 pub mod stall;
 pub mod wire;
 
