@@ -181,18 +181,15 @@ fn local(members: &[Member], name: &str) -> Result<MemberId, Error> {
     Ok(me.map(|me| me.id).ok_or_else(|| InitialError::NotNamed(name.to_owned()))?)
 }
 
-/// Joins a cluster. All of it are asked twice whether this member was started before: who has just
-/// been restarted itself, or was away, may not know.
+/// Joins a cluster. All of it are asked whether this member was started before: one alone may have
+/// been away then.
 pub(crate) async fn join(world: &World, flags: &Flags<'_>) -> Result<Beginning, Error> {
     let network = &*world.network;
     flags.initial.verify_join(flags.name)?;
     let (cluster_id, member_id, existing) = unstarted(world, flags).await?;
     let mut witnesses = Witnesses::new(member_id, &existing);
-    for pause in [SETTLED, Duration::ZERO] {
-        if witnesses.ask(network).await == Verdict::Known {
-            return Err(Error::LostData { member: member_id });
-        }
-        world.tasks.sleep(pause).await;
+    if witnesses.ask(network).await == Verdict::Known {
+        return Err(Error::LostData { member: member_id });
     }
     let learners = existing.iter().filter(|member| member.is_learner).count();
     let remotes: Vec<Member> =

@@ -129,6 +129,11 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
+    /// The end of a log that holds nothing of its own.
+    pub(crate) fn beginning(&self) -> Option<Index> {
+        self.is_fresh.then_some(self.probation.founding)
+    }
+
     /// Goes on until the probation ends.
     pub(crate) async fn go_on(self, node: Node) {
         let mark = self.mark.clone();

@@ -5,7 +5,7 @@ use super::leader::wait_for_leader;
 use super::membership::Membership;
 use super::outages::{Outages, kinds};
 use checker::{Member, Report};
-use harness::{Cluster, ClusterOptions};
+use harness::{Cluster, ClusterOptions, LogLine};
 use load::{Failure, Load, Plan};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -186,8 +186,8 @@ impl Scene {
         self.numbers[position] = self.load.add_member(endpoint);
     }
 
-    /// Removes a member, by a call to another one, and waits for its end.
-    pub async fn remove(&mut self, position: usize, through: usize) {
+    /// Removes a member, by a call to another one, and waits for its end; gives what it logged.
+    pub async fn remove(&mut self, position: usize, through: usize) -> Vec<LogLine> {
         if self.leader().await == position {
             self.outages.election(self.load.now());
         }
@@ -198,7 +198,9 @@ impl Scene {
         self.membership(through).remove(id).await;
         let member = self.cluster.member(position);
         tokio::task::block_in_place(|| member.wait_end(START_MAX)).unwrap();
+        let logged = member.log();
         self.cluster.remove(position).unwrap();
+        logged
     }
 
     /// Waits until so many revisions more were made.

@@ -233,11 +233,11 @@ impl Play<'_> {
         }
         self.scene.wait_for_revisions(50).await;
         let remover = self.pick(side, Some(position));
-        if side == Side::Real {
-            self.logged.extend(self.scene.cluster.members()[position].log());
-        }
         self.sides.remove(position);
-        self.scene.remove(position, remover).await;
+        let logged = self.scene.remove(position, remover).await;
+        if side == Side::Real {
+            self.logged.extend(logged);
+        }
         self.lead().await;
     }
 
