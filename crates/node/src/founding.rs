@@ -5,7 +5,7 @@
 //! twice, that they and it are a quorum: before that it could not be of use anyway. One that joins
 //! and that anybody in reach has seen is refused at once. The rest is [`crate::probation`]'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
@@ -82,43 +82,52 @@ pub(crate) enum Verdict {
 impl Witnesses {
     /// The witnesses for one of these members.
     pub(crate) fn new(me: MemberId, members: &[Member]) -> Self {
-        let is_other = |member: &&Member| member.id != me && !member.is_learner;
-        let others = members.iter().filter(is_other).cloned().collect();
-        Self { me, others, unseen: BTreeSet::new() }
+        Self { me, others: others(me, members), unseen: BTreeSet::new() }
     }
 
-    /// Asks all of them at once. To be called again after [`SETTLED`] until it is settled.
+    /// Asks all of them at once. To be called again after [`SETTLED`] until it is settled. Those
+    /// whom the answers name are asked the next time.
     pub(crate) async fn ask(&mut self, network: &dyn Network) -> Verdict {
         let mut asked: Vec<_> =
             self.others.iter().map(|other| Box::pin(self.ask_one(network, other))).collect();
-        let mut unseen = BTreeSet::new();
+        let (mut unseen, mut named) = (BTreeSet::new(), BTreeMap::new());
         while !asked.is_empty() {
             let (answer, position) = first_of(&mut asked).await;
             drop(asked.swap_remove(position));
-            match answer {
-                Some((_, true)) => return Verdict::Known,
-                Some((other, false)) => drop(unseen.insert(other)),
-                None => {}
+            let Some((other, members, is_seen)) = answer else { continue };
+            if is_seen {
+                return Verdict::Known;
             }
+            unseen.insert(other);
+            named.extend(members.into_iter().map(|member| (member.id, member)));
         }
         drop(asked);
-        let settled = unseen.intersection(&self.unseen).count();
+        let settled: BTreeSet<_> = unseen.intersection(&self.unseen).copied().collect();
         self.unseen = unseen;
-        match settled {
+        if !named.is_empty() {
+            self.others = others(self.me, named.values());
+        }
+        let count = self.others.iter().filter(|other| settled.contains(&other.id)).count();
+        match count {
             // With nobody to ask, nobody has said anything.
             0 => Verdict::Open,
-            all if all == self.others.len() => Verdict::NewToAll,
-            some if some >= self.others.len().div_ceil(2) => Verdict::New,
+            _ if count == self.others.len() => Verdict::NewToAll,
+            _ if count >= self.others.len().div_ceil(2) => Verdict::New,
             _ => Verdict::Open,
         }
     }
 
-    /// Whether one of them has seen this member started; `None` if it does not answer, or does not
-    /// know yet.
-    async fn ask_one(&self, network: &dyn Network, other: &Member) -> Option<(MemberId, bool)> {
+    /// The members as one of them sees them, and whether it has seen this one started; `None` if it
+    /// does not answer, or does not know yet.
+    async fn ask_one(
+        &self,
+        network: &dyn Network,
+        other: &Member,
+    ) -> Option<(MemberId, Vec<Member>, bool)> {
         for url in &other.peer_urls {
             if let Ok((_, members)) = ask::members(network, url, FOUNDERS_TIMEOUT).await {
-                return self.seen(&members).map(|seen| (other.id, seen));
+                let is_seen = self.seen(&members)?;
+                return Some((other.id, members, is_seen));
             }
         }
         None
@@ -130,6 +139,12 @@ impl Witnesses {
         let is_whole = self.others.iter().all(is_listed) || members.iter().any(has_started);
         (has_started(mine) || is_whole).then(|| has_started(mine))
     }
+}
+
+/// The voters besides one.
+fn others<'a>(me: MemberId, members: impl IntoIterator<Item = &'a Member>) -> Vec<Member> {
+    let is_other = |member: &&Member| member.id != me && !member.is_learner;
+    members.into_iter().filter(is_other).cloned().collect()
 }
 
 /// Whether a member has told its client URLs, as it does once it has a leader.

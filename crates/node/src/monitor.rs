@@ -11,7 +11,6 @@ use proto::etcdserverpb::{
 };
 use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest};
 use telemetry::GoDuration;
-use types::Index;
 use watch::PROGRESS_SLOTS;
 
 use crate::compactor::Compactor;
@@ -32,12 +31,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Starts all of them. They end with the member.
 pub(crate) fn start(node: &Node, options: &Options, trial: Option<Trial>) {
-    let beginning = trial.as_ref().and_then(Trial::beginning);
-    if let Some(trial) = trial {
-        spawn(node, trial.go_on(node.clone()));
-    }
-    let (name, urls) = (options.name.clone(), options.client_urls.clone());
-    spawn(node, publish(node.clone(), name, urls, beginning));
+    spawn(node, publish(node.clone(), options.name.clone(), options.client_urls.clone(), trial));
     spawn(node, cluster_version::watch_versions(node.clone()));
     if let Some(interval) = options.downgrade_check {
         spawn(node, cluster_version::end_downgrades(node.clone(), interval));
@@ -90,12 +84,12 @@ async fn skip_ticks(node: Node, ticks: u32) {
     }
 }
 
-/// Makes the member's name and client URLs known, until the members' rows have them. Not before its
-/// log holds more than its beginning: who is known and has no more than that has lost its data.
-async fn publish(node: Node, name: String, client_urls: Vec<String>, beginning: Option<Index>) {
-    let mut applied = node.0.applied.subscribe();
-    // What is applied is durable. The sender lives as long as the member.
-    let _ = applied.wait_for(|applied| beginning.is_none_or(|last| *applied > last)).await;
+/// Makes the member's name and client URLs known, until the members' rows have them; not while it is
+/// on probation.
+async fn publish(node: Node, name: String, client_urls: Vec<String>, trial: Option<Trial>) {
+    if let Some(trial) = trial {
+        trial.go_on(&node).await;
+    }
     let (me, cluster) = (node.ids().1, node.ids().0);
     let shown = format!("{{Name:{name} ClientURLs:[{}]}}", client_urls.join(" "));
     let timeout = GoDuration::from(node.0.settings.request_timeout);

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use env::{Disk, OpenMode};
 use proto::raftpb::{Message, MessageType};
-use types::{Index, MemberId, Term};
+use types::{Index, Term};
 
 use crate::boot::FOUNDING_TERM;
 use crate::consensus;
@@ -105,16 +105,19 @@ impl Mark {
 
     fn make(&self) -> io::Result<()> {
         self.disk.open(&self.path, OpenMode::Create)?.sync_all()?;
-        self.disk.sync_dir(self.path.parent().unwrap_or_else(|| Path::new("/")))
+        self.sync()
     }
 
-    /// Takes it away. One that stays, or comes back with a power cut, is taken away the next time.
-    fn clear(&self) {
-        if let Err(error) = self.disk.remove_file(&self.path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove a file");
+    /// Takes it away durably.
+    fn clear(&self) -> io::Result<()> {
+        match self.disk.remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| self.sync()),
         }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.disk.sync_dir(self.path.parent().unwrap_or_else(|| Path::new("/")))
     }
 }
 
@@ -124,46 +127,46 @@ pub(crate) struct Trial {
     pub(crate) probation: Probation,
     /// Those who may have seen it.
     pub(crate) witnesses: Witnesses,
-    /// Its log holds nothing of its own, so that nobody can have seen it.
+    /// Its log holds nothing but the cluster's founding, if that.
     pub(crate) is_fresh: bool,
 }
 
 impl Trial {
     /// The end of a log that holds nothing of its own.
-    pub(crate) fn beginning(&self) -> Option<Index> {
+    fn beginning(&self) -> Option<Index> {
         self.is_fresh.then_some(self.probation.founding)
     }
 
-    /// Goes on until the probation ends.
-    pub(crate) async fn go_on(self, node: Node) {
-        let mark = self.mark.clone();
+    /// Goes on until the probation has ended, and that is durable. Only then others may hear of this
+    /// member: whom they know and who is on probation has lost its data.
+    pub(crate) async fn go_on(self, node: &Node) {
+        let (mark, beginning) = (self.mark.clone(), self.beginning());
         let mut ended = node.0.proven.subscribe();
-        let index = tokio::select! {
+        let proof = tokio::select! {
             biased;
             // Its sender lives as long as the member.
-            index = ended.wait_for(Option::is_some) => index.ok().and_then(|index| *index),
-            never = self.inquire(&node) => match never {},
+            proof = ended.wait_for(Option::is_some) => proof.ok().and_then(|proof| *proof),
+            never = self.inquire(node) => match never {},
         };
         let mut applied = node.0.applied.subscribe();
-        let _ = applied.wait_for(|applied| Some(*applied) >= index).await;
-        mark.clear();
+        // What is applied is durable.
+        let _ = applied.wait_for(|applied| Some(*applied) >= proof).await;
+        if let Err(error) = mark.clear() {
+            node.0.fail(Error::io("remove", &mark.path, error).to_string());
+        }
+        let _ = applied.wait_for(|applied| Some(*applied) > beginning).await;
     }
 
     /// Asks those who may have seen the member. Does not end.
     async fn inquire(self, node: &Node) -> std::convert::Infallible {
         let Self { mut witnesses, mut probation, is_fresh, .. } = self;
         let is_founder = !probation.is_admitted();
-        let mut leadership = node.0.leadership.subscribe();
-        let mut has_been_led = leadership.borrow_and_update().leader != MemberId(0);
         loop {
             node.sleep(SETTLED).await;
             let verdict = witnesses.ask(node.network()).await;
-            has_been_led |= leadership.has_changed().unwrap_or(true);
             match verdict {
                 Verdict::Open => continue,
-                // It told of itself by way of a leader, who will bring it up to date.
-                Verdict::Known if has_been_led || !is_fresh => break,
-                Verdict::Known => {
+                Verdict::Known if is_fresh => {
                     let member = node.ids().1;
                     let error = match is_founder {
                         true => Error::AlreadyBootstrapped { member },
@@ -172,6 +175,8 @@ impl Trial {
                     node.0.fail(error.to_string());
                     break;
                 }
+                // The real etcd may have gone on with its data meanwhile, and left the mark.
+                Verdict::Known => break,
                 Verdict::New | Verdict::NewToAll => {}
             }
             if !probation.is_admitted() {
