@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use backend::schema::storage_version;
 use backend::{Backend, Bucket, Committer};
-use membership::{Cluster, Member, Store as Members, Url};
+use membership::{Cluster, InitialCluster, Member, Store as Members, Url};
 use prost::Message;
 use proto::etcdserverpb::Metadata;
 use proto::raftpb::{ConfState, HardState, Snapshot, SnapshotMetadata};
@@ -193,7 +193,7 @@ impl Ground<'_> {
             // Whom it joins may be down, and reach it later.
             Err(error) if self.options.cluster_state == ClusterState::Existing => {
                 tracing::warn!(%error, "the log is empty, and nobody tells of the cluster");
-                return Ok(booted);
+                return self.joins_later(booted);
             }
             Err(error) => return Err(error),
         };
@@ -206,6 +206,21 @@ impl Ground<'_> {
         let trial = self.trial_of(&beginning)?;
         let Beginning { founders, remotes, joined, .. } = beginning;
         Ok(Booted { founders, trial, remotes, joined, ..booted })
+    }
+
+    /// Lets a member run that cannot ask those whom it joins yet: it goes on asking.
+    fn joins_later(&self, booted: Booted) -> Result<Booted, Error> {
+        let options = self.options;
+        let initial: InitialCluster =
+            options.initial_cluster.parse().map_err(Error::InitialClusterText)?;
+        let mut named = initial.members(&options.initial_cluster_token)?;
+        named.retain(|member| member.attributes.name != options.name);
+        let mark = self.mark();
+        mark.set()?;
+        let witnesses = Witnesses::new(booted.member_id, &named);
+        let probation = Probation::of_joiner();
+        let trial = Some(Trial { mark, probation, witnesses, is_fresh: true });
+        Ok(Booted { trial, ..booted })
     }
 
     fn mark(&self) -> Mark {

@@ -71,7 +71,7 @@ pub(crate) struct Witnesses {
 pub(crate) enum Verdict {
     /// Enough of them have not seen it, and it stays so: they and it are a quorum.
     New,
-    /// So it is with all of them.
+    /// So it is with all voters that all of them know.
     NewToAll,
     /// One of them has.
     Known,
@@ -90,7 +90,7 @@ impl Witnesses {
     pub(crate) async fn ask(&mut self, network: &dyn Network) -> Verdict {
         let mut asked: Vec<_> =
             self.others.iter().map(|other| Box::pin(self.ask_one(network, other))).collect();
-        let (mut unseen, mut named) = (BTreeSet::new(), BTreeMap::new());
+        let (mut unseen, mut lists) = (BTreeSet::new(), Vec::new());
         while !asked.is_empty() {
             let (answer, position) = first_of(&mut asked).await;
             drop(asked.swap_remove(position));
@@ -99,21 +99,25 @@ impl Witnesses {
                 return Verdict::Known;
             }
             unseen.insert(other);
-            named.extend(members.into_iter().map(|member| (member.id, member)));
+            lists.push(others(self.me, &members));
         }
         drop(asked);
         let settled: BTreeSet<_> = unseen.intersection(&self.unseen).copied().collect();
         self.unseen = unseen;
-        if !named.is_empty() {
-            self.others = others(self.me, named.values());
+        if !lists.is_empty() {
+            let all = lists.iter().flatten().map(|member| (member.id, member.clone()));
+            self.others = all.collect::<BTreeMap<_, _>>().into_values().collect();
         }
         let count = self.others.iter().filter(|other| settled.contains(&other.id)).count();
-        match count {
+        if count == 0 {
             // With nobody to ask, nobody has said anything.
-            0 => Verdict::Open,
-            _ if count == self.others.len() => Verdict::NewToAll,
-            _ if count >= self.others.len().div_ceil(2) => Verdict::New,
-            _ => Verdict::Open,
+            Verdict::Open
+        } else if common(&lists).all(|other| settled.contains(&other)) {
+            Verdict::NewToAll
+        } else if count >= self.others.len().div_ceil(2) {
+            Verdict::New
+        } else {
+            Verdict::Open
         }
     }
 
@@ -139,6 +143,12 @@ impl Witnesses {
         let is_whole = self.others.iter().all(is_listed) || members.iter().any(has_started);
         (has_started(mine) || is_whole).then(|| has_started(mine))
     }
+}
+
+/// Who is in all lists: whoever is not in one of them was removed, or is new itself.
+fn common(lists: &[Vec<Member>]) -> impl Iterator<Item = MemberId> {
+    let first = lists.first().into_iter().flatten().map(|member| member.id);
+    first.filter(|id| lists.iter().all(|list| list.iter().any(|member| member.id == *id)))
 }
 
 /// The voters besides one.
