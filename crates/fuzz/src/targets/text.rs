@@ -447,6 +447,7 @@ fn labels(input: &[u8]) -> u64 {
         let length = input.below(8);
         String::from_utf8_lossy(input.take(length)).into_owned()
     };
+    let mut filled = false;
     for _ in 0..200 {
         if input.is_empty() {
             break;
@@ -457,9 +458,11 @@ fn labels(input: &[u8]) -> u64 {
             0 => family.clear(),
             1 => family.remove(&[&one, &two]),
             // More than there may be.
-            2 => (0..telemetry::CHILDREN_MAX).for_each(|number| {
-                family.with(&[&one, &number.to_string()]).inc();
-            }),
+            2 if !std::mem::replace(&mut filled, true) => {
+                for number in 0..telemetry::CHILDREN_MAX {
+                    family.with(&[&one, &number.to_string()]).inc();
+                }
+            }
             _ => family.with(&[&one, &two]).inc(),
         }
     }
