@@ -266,6 +266,7 @@ impl Ground<'_> {
         let members: Vec<Member> = cluster.members().cloned().collect();
         let known = if is_founder && is_founding_alone { &founders } else { &members };
         let witnesses = Witnesses::new(me, known);
+        let witnesses = if is_fresh { witnesses } else { witnesses.later() };
         Ok(Some(Trial { mark, probation, witnesses, is_fresh }))
     }
 

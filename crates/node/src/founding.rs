@@ -64,6 +64,10 @@ pub(crate) struct Witnesses {
     others: Vec<Member>,
     /// Whose last answer was that they have not seen this member.
     unseen: BTreeSet<MemberId>,
+    /// The members that each of them named last.
+    named: BTreeMap<MemberId, BTreeSet<MemberId>>,
+    /// Fewer members count as well, where they are the same twice: some may have been removed.
+    takes_fewer: bool,
 }
 
 /// What the witnesses say.
@@ -82,7 +86,13 @@ pub(crate) enum Verdict {
 impl Witnesses {
     /// The witnesses for one of these members.
     pub(crate) fn new(me: MemberId, members: &[Member]) -> Self {
-        Self { me, others: others(me, members), unseen: BTreeSet::new() }
+        let (unseen, named) = (BTreeSet::new(), BTreeMap::new());
+        Self { me, others: others(me, members), unseen, named, takes_fewer: false }
+    }
+
+    /// The same for a cluster that may have let members go since.
+    pub(crate) fn later(self) -> Self {
+        Self { takes_fewer: true, ..self }
     }
 
     /// Asks all of them at once. To be called again after [`SETTLED`] until it is settled. Those
@@ -90,20 +100,24 @@ impl Witnesses {
     pub(crate) async fn ask(&mut self, network: &dyn Network) -> Verdict {
         let mut asked: Vec<_> =
             self.others.iter().map(|other| Box::pin(self.ask_one(network, other))).collect();
-        let (mut unseen, mut lists) = (BTreeSet::new(), Vec::new());
+        let (mut unseen, mut lists, mut named) = (BTreeSet::new(), Vec::new(), BTreeMap::new());
         while !asked.is_empty() {
             let (answer, position) = first_of(&mut asked).await;
             drop(asked.swap_remove(position));
-            let Some((other, members, is_seen)) = answer else { continue };
-            if is_seen {
-                return Verdict::Known;
+            let Some((other, members)) = answer else { continue };
+            match self.seen(other, &members) {
+                Some(true) => return Verdict::Known,
+                Some(false) => {
+                    unseen.insert(other);
+                    lists.push(others(self.me, &members));
+                }
+                None => {}
             }
-            unseen.insert(other);
-            lists.push(others(self.me, &members));
+            named.insert(other, ids(&members));
         }
         drop(asked);
         let settled: BTreeSet<_> = unseen.intersection(&self.unseen).copied().collect();
-        self.unseen = unseen;
+        (self.unseen, self.named) = (unseen, named);
         if !lists.is_empty() {
             let all = lists.iter().flatten().map(|member| (member.id, member.clone()));
             self.others = all.collect::<BTreeMap<_, _>>().into_values().collect();
@@ -121,28 +135,32 @@ impl Witnesses {
         }
     }
 
-    /// The members as one of them sees them, and whether it has seen this one started; `None` if it
-    /// does not answer, or does not know yet.
+    /// The members as one of them sees them; `None` if it does not answer.
     async fn ask_one(
         &self,
         network: &dyn Network,
         other: &Member,
-    ) -> Option<(MemberId, Vec<Member>, bool)> {
+    ) -> Option<(MemberId, Vec<Member>)> {
         for url in &other.peer_urls {
             if let Ok((_, members)) = ask::members(network, url, FOUNDERS_TIMEOUT).await {
-                let is_seen = self.seen(&members)?;
-                return Some((other.id, members, is_seen));
+                return Some((other.id, members));
             }
         }
         None
     }
 
-    fn seen(&self, members: &[Member]) -> Option<bool> {
+    /// Whether one of them has seen this member started; `None` if it does not know yet.
+    fn seen(&self, by: MemberId, members: &[Member]) -> Option<bool> {
         let mine = members.iter().find(|member| member.id == self.me)?;
         let is_listed = |other: &Member| members.iter().any(|member| member.id == other.id);
         let is_whole = self.others.iter().all(is_listed) || members.iter().any(has_started);
-        (has_started(mine) || is_whole).then(|| has_started(mine))
+        let is_same = || self.takes_fewer && self.named.get(&by) == Some(&ids(members));
+        (has_started(mine) || is_whole || is_same()).then(|| has_started(mine))
     }
+}
+
+fn ids(members: &[Member]) -> BTreeSet<MemberId> {
+    members.iter().map(|member| member.id).collect()
 }
 
 /// Who is in all lists: whoever is not in one of them was removed, or is new itself.
