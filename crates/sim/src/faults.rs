@@ -40,6 +40,8 @@ pub struct Faults {
     pub members: u64,
     /// The wall clock jumps.
     pub jump: u64,
+    /// A member loses its data, once in a run, and comes back under its old id.
+    pub wipe: u64,
     /// Snapshots break off on their way, in millionths.
     pub interrupt: u64,
     /// Clocks run at other speeds.
@@ -75,6 +77,8 @@ pub struct Struck {
     pub changes: u64,
     /// Jumps of a wall clock while its process ran.
     pub jumps: u64,
+    /// Members that lost their data.
+    pub wipes: u64,
 }
 
 impl Faults {
@@ -94,6 +98,7 @@ impl Faults {
         members: 0,
         stop: 0,
         jump: 0,
+        wipe: 0,
         interrupt: 0,
         drift: false,
         wall: false,
@@ -123,6 +128,7 @@ impl Faults {
             drift: weight(2) == 1,
             wall: weight(2) == 1,
             pause: Duration::from_millis(500 + weight(8_000)),
+            wipe: weight(10),
         }
     }
 
@@ -147,6 +153,7 @@ impl Faults {
             (self.members, Kind::Members),
             (self.stop, Kind::Stop),
             (self.jump, Kind::Jump),
+            (self.wipe, Kind::Wipe),
         ];
         let mut left = rng.below(all.iter().map(|(weight, _)| weight).sum());
         for (weight, kind) in all {
@@ -209,4 +216,5 @@ pub enum Kind {
     Members,
     Stop,
     Jump,
+    Wipe,
 }

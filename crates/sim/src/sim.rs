@@ -89,6 +89,8 @@ pub struct Sim {
     pub is_recording: bool,
     /// Nothing is broken any more.
     pub is_healed: bool,
+    /// Whose data was lost.
+    pub wiped: Option<usize>,
     /// Who was asked to become a voter.
     pub(crate) promoting: BTreeSet<MemberId>,
     executor: Executor,
@@ -114,6 +116,7 @@ impl Sim {
             struck: Struck::default(),
             is_recording: false,
             is_healed: false,
+            wiped: None,
             promoting: BTreeSet::new(),
             executor: Executor::new(kernel.woken.clone()),
             work: Vec::new(),
@@ -364,7 +367,7 @@ impl Sim {
         }
     }
 
-    /// A process has ended itself, which it may only when its disk has failed.
+    /// A process has ended itself, which it may only when its disk has failed or its data is lost.
     fn failed(&mut self, number: usize, reason: &str) {
         let name = self.machines[number].name();
         self.kernel.note(&name, format_args!("{reason}"));
@@ -372,7 +375,8 @@ impl Sim {
         // The members that it was told of may be others by now.
         let joins = machine.options.cluster_state == ClusterState::Existing && !machine.has_run;
         let is_removed = machine.standing == Standing::Removed;
-        if !machine.has_failed_disk() && !joins && !is_removed {
+        let is_wiped = self.wiped == Some(number);
+        if !machine.has_failed_disk() && !joins && !is_removed && !is_wiped {
             self.oracles.speak(format!("{name} {reason}"));
         }
         self.ends.failures += 1;

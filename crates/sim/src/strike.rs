@@ -1,7 +1,7 @@
 //! Carries out what goes wrong, and heals it.
 //!
-//! Invariant: nothing that was synced is taken away, so that after healing every member goes on from
-//! what it has.
+//! Invariant: nothing that was synced is taken away, but for all of one member's, so that after healing
+//! every other member goes on from what it has.
 
 use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
@@ -15,7 +15,8 @@ use simenv::{Fault, Operation};
 
 use crate::clients::login::{ROOT, log_in};
 use crate::faults::{Faults, Kind, Strike};
-use crate::members;
+use crate::machine::Machine;
+use crate::members::{self, Standing};
 use crate::network::Weather;
 use crate::sim::{End, Sim};
 
@@ -114,6 +115,23 @@ fn make(sim: &mut Sim, kind: Kind, number: usize, faults: Faults, rng: &mut Seed
         Kind::Members => members::change(sim, rng),
         Kind::Stop => sim.stop(number),
         Kind::Jump => jump(sim, number, rng),
+        Kind::Wipe if faults.members == 0 => wipe(sim, number),
+        Kind::Wipe => {}
+    }
+}
+
+/// Takes away all that a member has. The others are a majority without it, and sure of themselves.
+fn wipe(sim: &mut Sim, number: usize) {
+    let is_sure = |machine: &Machine| {
+        machine.has_run && machine.disk.content(&machine.options.paths.probation()).is_none()
+    };
+    let mut others = sim.machines.iter().filter(|machine| machine.number != number);
+    let can_be = sim.machines.len() >= 3 && sim.machines[number].has_run && sim.wiped.is_none();
+    if can_be && others.all(is_sure) {
+        sim.struck.wipes += 1;
+        sim.wiped = Some(number);
+        sim.kernel.note(&sim.machines[number].name(), format_args!("loses its data"));
+        sim.empty(number);
     }
 }
 
@@ -242,13 +260,17 @@ fn cut(sim: &mut Sim, number: usize, rng: &mut SeededRng) {
     });
 }
 
-/// Mends everything and starts whoever is down.
+/// Mends everything and starts whoever is down, but for who lost its data: nobody can give it back.
 pub fn heal(sim: &mut Sim) {
     sim.kernel.note("all", format_args!("is healed"));
     sim.is_healed = true;
     sim.wire.mend();
     sim.wire.reconnect();
     sim.wire.set_weather(Weather::default());
+    if let Some(number) = sim.wiped {
+        sim.end(number, End::Killed);
+        sim.machines[number].standing = Standing::Removed;
+    }
     for number in 0..sim.machines.len() {
         sim.machines[number].disk.clear_fault();
         sim.machines[number].resume();

@@ -107,7 +107,7 @@ impl fmt::Display for Outcome {
 impl Counts {
     /// All counts with their names.
     #[must_use]
-    pub const fn named(&self) -> [(&'static str, u64); 41] {
+    pub const fn named(&self) -> [(&'static str, u64); 42] {
         let Self { ends, struck, fates, compared, checked, .. } = self;
         [
             ("steps", self.steps),
@@ -133,6 +133,7 @@ impl Counts {
             ("faults: disk error", struck.disk_errors),
             ("faults: unreadable disk", struck.read_errors),
             ("faults: jump of a wall clock", struck.jumps),
+            ("faults: loss of all data", struck.wipes),
             ("asked for: defragmentation", struck.defragmentations),
             ("asked for: move of leadership", struck.moves),
             ("asked for: change of members", struck.changes),
