@@ -29,7 +29,7 @@ const fn bug(name: &'static str, origin: &'static str, mistake: &'static str) ->
 }
 
 /// All bugs, sorted by name.
-pub const BUGS: [Bug; 42] = [
+pub const BUGS: [Bug; 43] = [
     bug("ack-before-sync", "#14370", "an append is acknowledged before the log is synced"),
     bug("add-needs-all", "#21667", "no member is added while one of the others is down"),
     bug("auth-off-after-restore", "#14571", "with a snapshot or a restart authentication is off"),
@@ -84,6 +84,7 @@ pub const BUGS: [Bug; 42] = [
     bug("watch-hears-the-past", "#20221", "a watch from a later revision is told what is before"),
     bug("watch-id-zero-is-none", "#14563", "to end the watch 0 ends none"),
     bug("watch-skips-compacted", "#17529", "what was compacted before a watch got it is left out"),
+    bug("wiped-member-votes", "etcd 3.5.16", "who lost its data votes without what it promised"),
 ];
 
 /// The place of a name in [`BUGS`].
