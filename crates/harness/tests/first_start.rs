@@ -152,8 +152,8 @@ fn a_member_says_what_it_published_as_the_real_etcd_does() {
     let published = |program: &Path, folder: &str| {
         let options = place.options(program, "a", folder);
         Server::start(&options, &place.a[0], &place.a[1]).unwrap().terminate().unwrap();
-        let lines = read_log(&options.log).into_iter();
-        let line = lines.filter(|line| line.message.starts_with("published local member")).last();
+        let mut lines = read_log(&options.log).into_iter();
+        let line = lines.rfind(|line| line.message.starts_with("published local member"));
         let LogLine { message, fields, .. } = line.expect("it published itself");
         let names = ["local-member-id", "local-member-attributes", "cluster-id", "publish-timeout"];
         (message, names.map(|name| fields[name].as_str().unwrap().to_owned()))

@@ -70,14 +70,6 @@ pub(crate) fn no_content() -> Reply {
     reply
 }
 
-/// A message may not be processed, as Go's `httptypes` says it. The reason has no quotes in it.
-pub(crate) fn forbidden(reason: &str) -> Reply {
-    let mut reply = whole(format!("{{\"message\":\"{reason}\"}}"));
-    *reply.status_mut() = StatusCode::FORBIDDEN;
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    reply
-}
-
 /// A line of text, as Go's `http.Error` sends it.
 pub(crate) fn text(status: StatusCode, line: &str) -> Reply {
     let mut reply = whole(format!("{line}\n"));

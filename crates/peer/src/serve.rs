@@ -111,7 +111,7 @@ where
     };
     shared.metrics.received_bytes(MemberId(message.from)).add(size);
     if let Err(reason) = shared.admit(&message) {
-        return reply::forbidden(&reason.to_string());
+        return unprocessed(shared, &reason.to_string());
     }
     let event = match message.message_type {
         // Without its database a snapshot is of no use.
@@ -126,6 +126,12 @@ where
         Ok(Err(error)) => error.to_string(),
         Err(_) => "raft takes no messages".to_owned(),
     };
+    unprocessed(shared, &reason)
+}
+
+/// A message that raft does not get. Go means to answer otherwise to one of a removed member or for
+/// another one, and does not; its senders take such an answer for their own removal, and end.
+fn unprocessed(shared: &Shared, reason: &str) -> Reply {
     tracing::warn!(
         "local-member-id" = %shared.local,
         error = reason,

@@ -58,7 +58,7 @@ where
     };
     if let Err(reason) = shared.admit(&message) {
         shared.metrics.snapshot_refused(&from.to_string());
-        return reply::forbidden(&reason.to_string());
+        return unprocessed(shared, from, &reason.to_string());
     }
     let metrics = shared.metrics.snapshot_receive(&from.to_string());
     metrics.inflights.inc();
@@ -273,6 +273,11 @@ async fn hand_over(shared: &Shared, credits: &Credits, message: Message) -> Resu
         Ok(Err(error)) => error.to_string(),
         Err(_) => "raft takes no messages".to_owned(),
     };
+    Err(unprocessed(shared, from, &reason))
+}
+
+/// A snapshot that raft does not get.
+fn unprocessed(shared: &Shared, from: MemberId, reason: &str) -> Reply {
     tracing::warn!(
         "local-member-id" = %shared.local,
         "remote-snapshot-sender-id" = %from,
@@ -280,5 +285,5 @@ async fn hand_over(shared: &Shared, credits: &Credits, message: Message) -> Resu
         "failed to process Raft message"
     );
     let reason = format!("failed to process raft message ({reason})");
-    Err(reply::text(StatusCode::INTERNAL_SERVER_ERROR, &reason))
+    reply::text(StatusCode::INTERNAL_SERVER_ERROR, &reason)
 }

@@ -234,16 +234,6 @@ async fn a_removed_member_is_told_so_by_its_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_removed_member_is_told_so_by_posts() {
-    let one = Member::start_with(1, |options| options.removed = vec![MemberId(2)]).await;
-    let mut two = Member::start(2).await;
-    // A remote has nothing but posts.
-    two.transport.add_remote(one.id, &one.urls());
-    two.transport.send(vec![message(MessageType::Vote, two.id, one.id)]);
-    two.wait_for(&Event::Removed).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_a_remote_was_given_arrives_though_a_peer_takes_its_place() {
     let (one, mut two) = (Member::start(1).await, Member::start(2).await);
     one.transport.add_remote(two.id, &two.urls());

@@ -132,6 +132,7 @@ fn wipe(sim: &mut Sim, number: usize) {
         sim.wiped = Some(number);
         sim.kernel.note(&sim.machines[number].name(), format_args!("loses its data"));
         sim.empty(number);
+        sim.machines[number].closed = None;
     }
 }
 
