@@ -14,8 +14,9 @@ fn magic(input: &[u8]) -> u64 {
     known as u64
 }
 
+/// Takes far more than the allocator reserves for each thread of the tests beside it.
 fn greedy(input: &[u8]) -> u64 {
-    let large = Vec::<u8>::with_capacity(if input.first() == Some(&7) { 100 << 20 } else { 1 });
+    let large = Vec::<u8>::with_capacity(if input.first() == Some(&7) { 2 << 30 } else { 1 });
     std::hint::black_box(large).len() as u64
 }
 
