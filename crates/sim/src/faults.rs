@@ -128,7 +128,7 @@ impl Faults {
             drift: weight(2) == 1,
             wall: weight(2) == 1,
             pause: Duration::from_millis(500 + weight(8_000)),
-            wipe: weight(10),
+            wipe: weight(4),
         }
     }
 
