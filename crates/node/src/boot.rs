@@ -227,7 +227,8 @@ impl Ground<'_> {
         Mark::new(Arc::clone(&self.world.disk), self.options.paths.probation())
     }
 
-    /// The probation of a first start. Who founds a cluster alone has nobody to have promised to.
+    /// The probation of a first start. Who founds a cluster alone has nobody to ask; one that others
+    /// joined since, that lost its data and comes back with its first flags, is not told apart from it.
     fn trial_of(&self, beginning: &Beginning) -> Result<Option<Trial>, Error> {
         let probation = match beginning.founders.len() {
             0 => Probation::of_joiner(),
